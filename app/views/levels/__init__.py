@@ -1,0 +1,1 @@
+"""The five strips and what they are made of."""
