@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from app.views.parts import label
 
 
 class Card(QFrame):
@@ -14,8 +16,8 @@ class Card(QFrame):
         self.setObjectName("card")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setAccessibleName(title)
-        self._title = QLabel(title, objectName="title")
-        self._subtitle = QLabel(subtitle, objectName="muted")
+        self._title = label(title, "title")
+        self._subtitle = label(subtitle, "muted")
         self._subtitle.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.header = QHBoxLayout()
         self.header.setSpacing(8)
