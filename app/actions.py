@@ -47,7 +47,7 @@ class ActionRegistry(QObject):
         if icon and self._theme is not None:
             bind_icon(action, icon, self._theme)
         if checkable:
-            action.triggered.connect(callback)
+            action.triggered.connect(lambda checked=False: callback(checked))
         else:
             action.triggered.connect(lambda _checked=False: callback())
         self._actions[id] = action
