@@ -1,0 +1,1 @@
+"""Strata's engine: models, levels, library and memory, without a window."""

@@ -1,0 +1,5 @@
+"""The command line: the same engine without a window."""
+
+from engine.cli.main import main
+
+__all__ = ["main"]

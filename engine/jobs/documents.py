@@ -1,0 +1,107 @@
+"""What the commands about documents do; also the passages and citations of an answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+
+from engine.cancel import CancelToken
+from engine.errors import BadInput
+from engine.library.library import Library
+from engine.library.prompt import build_messages
+from engine.protocol import (
+    Citation,
+    DocumentChanged,
+    DocumentRow,
+    Documents,
+    Event,
+    Hit,
+    Ingest,
+    ListDocuments,
+    Message,
+    OpenPassage,
+    Passage,
+    RemoveDocuments,
+    Search,
+)
+
+
+class DocumentRoom:
+    """The library of the workspace, opened at first use. Ingestion and removal belong to the library
+    thread; searching is allowed from both."""
+
+    def __init__(self, root: Path | None, emit: Callable[[Event], None]) -> None:
+        self._root, self._emit = root, emit
+        self._lock = threading.Lock()
+        self._opened: Library | None = None
+
+    @property
+    def library(self) -> Library:
+        """The library; BadInput when the engine runs without a workspace."""
+        if self._root is None:
+            raise BadInput("There is no workspace, so there are no documents.", "Give --workspace DIR.")
+        with self._lock:
+            if self._opened is None:
+                self._opened = Library(self._root)
+            return self._opened
+
+    def ingest(self, command: Ingest, cancel: CancelToken) -> Generator[None, None, tuple[DocumentRow, ...]]:
+        """Read files and folders, a small step at a time."""
+        return self._report(command, self.library.ingest(command.paths, command.collection, cancel))
+
+    def resume(self, collection: str, cancel: CancelToken) -> Generator[None, None, tuple[DocumentRow, ...]]:
+        """Finish what a killed run left unfinished."""
+        rows = self.library.resume(collection, cancel)
+        return self._report(Ingest(paths=(), collection=collection), rows)
+
+    def _report(
+        self, command: Ingest, rows: Generator[DocumentRow, None, None]
+    ) -> Generator[None, None, tuple[DocumentRow, ...]]:
+        last: dict[str, DocumentRow] = {}
+        try:
+            for row in rows:
+                last[row.document_id] = row
+                self._emit(DocumentChanged(job=command.job, collection=command.collection, row=row))
+                yield
+        finally:
+            rows.close()
+        return tuple(last.values())
+
+    def list_documents(self, command: ListDocuments, cancel: CancelToken) -> tuple[DocumentRow, ...]:
+        """All rows of a collection."""
+        return tuple(self.library.list_documents(command.collection))
+
+    def remove(self, command: RemoveDocuments, cancel: CancelToken) -> tuple[str, ...]:
+        """Remove documents with every chunk and vector of theirs."""
+        return tuple(self.library.remove(command.document_ids, command.collection))
+
+    def search(self, command: Search, cancel: CancelToken) -> tuple[Hit, ...]:
+        """The best hits, best first."""
+        return tuple(self.library.search(command.query, command.collection, command.k))
+
+    def passage(self, command: OpenPassage, cancel: CancelToken) -> Passage:
+        """A hit's page with its span."""
+        return self.library.passage(command.chunk_id, command.collection)
+
+    def passages_for(self, question: str, documents: Documents) -> tuple[Hit, ...]:
+        """The passages that go into a prompt."""
+        return tuple(self.library.search(question, documents.collection, documents.k, for_prompt=True))
+
+    @staticmethod
+    def assemble(history: Sequence[Message], hits: Sequence[Hit]) -> tuple[Message, ...]:
+        """The conversation with its passages, as the model reads it."""
+        return tuple(build_messages(history, hits))
+
+    def citations(self, answer: str, hits: Sequence[Hit]) -> tuple[Citation, ...]:
+        """The numbered citations of an answer, each checked against its passage."""
+        return tuple(self.library.citations(answer, hits)) if hits else ()
+
+    def embedder_bytes(self) -> int:
+        """Memory of the embedder, 0 while it is not loaded."""
+        return 0 if self._opened is None else self._opened.embedder_bytes()
+
+    def close(self) -> None:
+        """Close the store and the parser process."""
+        if self._opened is not None:
+            self._opened.close()

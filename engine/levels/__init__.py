@@ -1,0 +1,1 @@
+"""The stack of five LoRA levels: adapter files in and out, gains, activity, audit."""

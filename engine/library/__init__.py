@@ -1,0 +1,1 @@
+"""The library: readers, chunks, embedding, LanceDB store, search, prompts and citations."""

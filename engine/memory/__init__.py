@@ -1,0 +1,1 @@
+"""Memory: estimates before loading, measurements while running."""

@@ -1,0 +1,1 @@
+"""Models: one backend interface, two implementations, and what both share."""
