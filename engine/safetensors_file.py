@@ -23,7 +23,9 @@ def open_safetensors(path: Path) -> Iterator[safe_open]:
         with path.open("rb") as file:
             start = file.read(len(_LFS_MARK))
     except OSError as error:
-        raise BadInput(f'"{path.name}" cannot be read.', "Check that it exists and may be read.", str(error)) from error
+        raise BadInput(
+            f'"{path.name}" cannot be read.', "Check that it exists and may be read.", str(error)
+        ) from error
     if start == _LFS_MARK:
         raise DamagedFile(
             f'"{path.name}" is a Git LFS pointer, not the weights themselves.',
