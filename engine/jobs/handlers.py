@@ -58,8 +58,9 @@ class EngineHandlers:
         self._chats_lock = threading.Lock()
         self._loaded = Loaded(finish, mailbox)
         self._documents = DocumentRoom(None if workspace is None else workspace.library_path, emit)
-        self._models = ModelRoom(self._loaded, emit)
         self._ledger = Ledger()
+        self._ledger.set_owner("embedder", self._documents.embedder_bytes, "host")
+        self._models = ModelRoom(self._loaded, self._ledger, emit)
         self._table = self._handlers()
 
     @cached_property
@@ -104,7 +105,7 @@ class EngineHandlers:
 
     def ledger_sample(self) -> LedgerSample:
         """Measured memory by owner, now."""
-        return self._ledger.sample(self._loaded.owner_bytes() | {"embedder": self._documents.embedder_bytes()})
+        return self._ledger.sample()
 
     def start_lane(self, lane: Lane) -> None:
         """Say what a killed run left behind, and go on where it was."""

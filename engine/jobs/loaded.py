@@ -134,6 +134,10 @@ class Loaded:
         owners = {"base weights": backend.info.weights_bytes, "KV cache": backend.kv_bytes()}
         return owners | stack.level_bytes()
 
+    def bytes_of(self, owner: str) -> int:
+        """Bytes of one owner; 0 while nothing is loaded."""
+        return self.owner_bytes().get(owner, 0)
+
 
 def _check_level(level: str) -> None:
     if level not in LEVELS:

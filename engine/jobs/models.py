@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from engine.cancel import CancelToken
 from engine.errors import OutOfMemory
 from engine.jobs.loaded import Loaded, load_backend
 from engine.jobs.planning import plan_model
+from engine.memory.ledger import BASE_WEIGHTS, KV_CACHE, Ledger, Place
 from engine.models.catalog import detect_backend, scan
 from engine.protocol import (
+    LEVELS,
     Event,
     FoundModel,
     LevelInfo,
@@ -30,8 +33,8 @@ from engine.protocol import (
 class ModelRoom:
     """Loading and unloading, on the engine thread; scanning and planning, on the library thread."""
 
-    def __init__(self, loaded: Loaded, emit: Callable[[Event], None]) -> None:
-        self._loaded, self._emit = loaded, emit
+    def __init__(self, loaded: Loaded, ledger: Ledger, emit: Callable[[Event], None]) -> None:
+        self._loaded, self._ledger, self._emit = loaded, ledger, emit
 
     def load(self, command: LoadModel, cancel: CancelToken) -> ModelInfo:
         """Load a model in place of the one there is. What can be known to fail fails before the old
@@ -51,8 +54,19 @@ class ModelRoom:
 
         backend, stack = load_backend(kind, path, command.settings, progress, cancel)
         self._loaded.replace(backend, stack)
+        self._own(backend.info)
         self._tell_levels(command.job)
         return backend.info
+
+    def _own(self, info: ModelInfo) -> None:
+        """Tell the ledger where the bytes of this model lie."""
+        on_cpu = info.device == "cpu"
+        native: Place = "torch" if info.backend == "hf" else "native"
+        weights: Place = "mapped" if info.backend == "gguf" and on_cpu else native
+        self._ledger.set_device(info.device)
+        for owner in (BASE_WEIGHTS, *LEVELS, KV_CACHE):
+            place = weights if owner == BASE_WEIGHTS else native
+            self._ledger.set_owner(owner, partial(self._loaded.bytes_of, owner), place)
 
     def unload(self, command: UnloadModel, cancel: CancelToken) -> None:
         """Free the model."""

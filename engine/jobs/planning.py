@@ -1,0 +1,88 @@
+"""From a model's headers to a plan: where the rooms of models and memory meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.memory.estimate import DTYPE_BYTES, EMBEDDER_BYTES, ModelFacts, loaded_dtype
+from engine.memory.plan import make_plan
+from engine.memory.probe import Probe
+from engine.models.catalog import detect_backend
+from engine.models.gguf_header import read_header
+from engine.models.hf_header import read_hf_header
+from engine.protocol import LoadSettings, Plan
+
+
+def plan_model(
+    path: Path,
+    settings: LoadSettings,
+    level_paths: Sequence[Path],
+    credit_bytes: int = 0,
+    embedder_loaded: bool = False,
+) -> Plan:
+    """What ``path`` will take. ``credit_bytes`` are held by a model that will be replaced, and count as
+    free. Raises BadInput for a file or folder that is no model."""
+    backend = detect_backend(path)
+    device = _device(backend, settings)
+    facts = _gguf_facts(path) if backend == "gguf" else _hf_facts(path, settings, device)
+    free = Probe().free_bytes(device) + credit_bytes
+    embedder = 0 if embedder_loaded or device != "cpu" else EMBEDDER_BYTES
+    return make_plan(facts, settings, _file_bytes(level_paths), free, device, embedder)
+
+
+def _gguf_facts(path: Path) -> ModelFacts:
+    header = read_header(path)
+    return ModelFacts(
+        path=str(path),
+        backend="gguf",
+        weights_bytes=header.weights_bytes,
+        n_params=header.n_params,
+        n_layers=header.n_layers,
+        d_model=header.d_model,
+        n_heads=header.n_heads,
+        n_kv_heads=header.n_kv_heads,
+        head_dim=header.head_dim,
+        n_vocab=header.n_vocab,
+        n_ctx_train=header.n_ctx_train,
+    )
+
+
+def _hf_facts(path: Path, settings: LoadSettings, device: str) -> ModelFacts:
+    header = read_hf_header(path)
+    dtype = loaded_dtype(settings.dtype, header.stored_dtype, device)
+    return ModelFacts(
+        path=str(path),
+        backend="hf",
+        weights_bytes=header.weights_bytes,
+        n_params=header.n_params,
+        n_layers=header.n_layers,
+        d_model=header.d_model,
+        n_heads=header.n_heads,
+        n_kv_heads=header.n_kv_heads,
+        head_dim=header.head_dim,
+        n_vocab=header.n_vocab,
+        n_ctx_train=header.n_ctx_train,
+        d_ff=header.d_ff,
+        loaded_dtype_bytes=DTYPE_BYTES[dtype],
+    )
+
+
+def _device(backend: str, settings: LoadSettings) -> str:
+    """The device the weights will lie on."""
+    if settings.device != "auto":
+        return settings.device
+    if backend == "gguf":
+        import llama_cpp
+
+        offload = llama_cpp.llama_supports_gpu_offload() and settings.n_gpu_layers != 0
+        return "cuda" if offload else "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _file_bytes(paths: Sequence[Path]) -> int:
+    """Adapters take in memory what their files take on disk."""
+    files = [file for path in paths for file in (path.glob("*.safetensors") if path.is_dir() else (path,))]
+    return sum(file.stat().st_size for file in files if file.is_file())
