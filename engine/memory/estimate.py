@@ -31,6 +31,8 @@ PREFILL_TOKENS = 512
 EMBEDDER_BYTES = 91_000_000
 """all-MiniLM-L6-v2 in float32: 22.7 million parameters, measured."""
 
+SMALL_MODEL_PARAMS = 1_000_000_000
+
 HEADROOM_BYTES = {"cpu": 128 * 2**20, "gpu": 512 * 2**20}
 """Kept free: Python's working memory on a CPU; the CUDA context and fragmentation on a GPU."""
 
@@ -56,15 +58,14 @@ class ModelFacts:
     loaded_dtype_bytes: int | None = None
 
 
-def loaded_dtype(wanted: str, stored: str, device: str) -> str:
-    """The dtype that a Hugging Face model has after loading: as asked; else float32 on a CPU for weights
-    stored in float16 (slow and short of range there) or in a type torch does not compute in, and as
-    stored otherwise."""
+def loaded_dtype(wanted: str, stored: str, device: str, n_params: int = 0) -> str:
+    """The dtype that a Hugging Face model has after loading: as asked; else bfloat16 on a GPU, and on a
+    CPU float32 below a thousand million parameters, bfloat16 from there on."""
     if wanted != "auto":
         return wanted
-    if stored in ("float32", "bfloat16") or (stored == "float16" and device != "cpu"):
-        return stored
-    return "float32" if device == "cpu" else "bfloat16"
+    if device == "cpu" and n_params < SMALL_MODEL_PARAMS:
+        return "float32"
+    return "bfloat16"
 
 
 def weights_bytes(facts: ModelFacts) -> int:
