@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol, cast
 
+import torch
 from safetensors import SafetensorError, safe_open
 
 from engine.errors import BadInput, DamagedFile
@@ -13,8 +15,36 @@ from engine.errors import BadInput, DamagedFile
 _LFS_MARK = b"version https://git-lfs"
 
 
+class TensorSlice(Protocol):
+    """A tensor's header."""
+
+    def get_shape(self) -> Sequence[int]:
+        """Its shape."""
+        ...
+
+    def get_dtype(self) -> str:
+        """Its dtype as safetensors spells it (F32, BF16 ...)."""
+        ...
+
+
+class TensorFile(Protocol):
+    """What is used of an open safetensors file (the library carries no types)."""
+
+    def keys(self) -> Sequence[str]:
+        """Names of the tensors."""
+        ...
+
+    def get_slice(self, name: str) -> TensorSlice:
+        """A tensor's header, without its numbers."""
+        ...
+
+    def get_tensor(self, name: str) -> torch.Tensor:
+        """A tensor, mapped from the file."""
+        ...
+
+
 @contextmanager
-def open_safetensors(path: Path) -> Iterator[safe_open]:
+def open_safetensors(path: Path) -> Iterator[TensorFile]:
     """Open a safetensors file for torch.
 
     Raises DamagedFile for a Git LFS pointer, a truncated or corrupt file; BadInput when it cannot be read.
@@ -34,7 +64,7 @@ def open_safetensors(path: Path) -> Iterator[safe_open]:
         )
     try:
         with safe_open(path, framework="pt") as tensors:
-            yield tensors
+            yield cast(TensorFile, tensors)
     except SafetensorError as error:
         raise DamagedFile(
             f'"{path.name}" is damaged: it is cut short or not a safetensors file.',

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from engine.levels.adapter import BaseModules, LoraPair
@@ -39,7 +39,9 @@ def layer_of(path: str) -> int | None:
 
 def find_linears(model: nn.Module) -> dict[str, nn.Module]:
     """Linear and Conv1D modules by path, without the output head."""
-    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
+    head = None
+    if isinstance(model, PreTrainedModel):
+        head = model.get_output_embeddings()  # type: ignore[no-untyped-call]
     return {
         path: module
         for path, module in model.named_modules()
@@ -89,9 +91,8 @@ class LinearLevels:
         self.linear = linear
         self.base_forward: Callable[[torch.Tensor], torch.Tensor] = type(linear).forward.__get__(linear)
         pairs = [levels[level] for level in sorted(levels)]
-        place = {"device": weight.device, "dtype": weight.dtype}
-        self.a = torch.cat([pair.a.to(**place) for pair in pairs])
-        self.b = torch.cat([pair.b.to(**place).t() for pair in pairs])
+        self.a = torch.cat([pair.a.to(weight.device, weight.dtype) for pair in pairs])
+        self.b = torch.cat([pair.b.to(weight.device, weight.dtype).t() for pair in pairs])
         self.slices = _slices(levels)
         self.gain = torch.zeros(self.rank, device=weight.device)
         b32 = self.b.float()

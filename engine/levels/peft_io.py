@@ -79,10 +79,11 @@ def _read_sides(weights: Path) -> dict[str, dict[str, torch.Tensor]]:
     """{module path: {'A': ..., 'B': ...}}."""
     sides: dict[str, dict[str, torch.Tensor]] = {}
     with open_safetensors(weights) as file:
-        foreign = [key for key in file.keys() if not _KEY.match(key)]  # noqa: SIM118 - not a dict
+        keys = file.keys()
+        foreign = [key for key in keys if not _KEY.match(key)]
         if foreign:
             raise UnsupportedInput(_foreign(foreign), _HINT, ", ".join(foreign[:20]))
-        for key in file.keys():  # noqa: SIM118
+        for key in keys:
             found = _KEY.match(key)
             assert found is not None
             sides.setdefault(found["path"], {})[found["side"]] = file.get_tensor(key)
@@ -127,8 +128,8 @@ def _pair(path: str, tensors: dict[str, torch.Tensor], config: LoraConfig) -> Lo
 
 def _pickle(path: Path) -> UnsupportedInput:
     return UnsupportedInput(
-        f'"{path.name}" is a Python pickle, which can run code when opened; Strata reads safetensors only.',
-        "Open it once in PEFT in a place you trust and save it with save_pretrained(), which writes safetensors.",
+        f'"{path.name}" is a Python pickle, which can run code when opened; levels are safetensors.',
+        "Open it in PEFT where you trust it and save it with save_pretrained(), which writes safetensors.",
         str(path),
     )
 

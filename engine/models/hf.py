@@ -156,7 +156,7 @@ class HfBackend:
     def _forward(self, tokens: Sequence[int], stack: StackView, cancel: CancelToken) -> None:
         """Append ``tokens`` to the cache; keep float32 logits [V] of the last. A forward that is broken
         off leaves the cache as it was."""
-        length, revision = len(self._cache), stack.revision
+        revision = stack.revision
         self._cancel = cancel
         try:
             with torch.inference_mode():
@@ -168,14 +168,14 @@ class HfBackend:
                 )
                 self._logits = output.logits[0, -1].float()
         except torch.OutOfMemoryError as error:
-            self._cache.cut(length)
+            self._cache.mend()
             raise OutOfMemory(
                 "The device has no room for a conversation this long.",
                 "Start a new chat or load the model with a smaller context.",
                 str(error),
             ) from error
         except BaseException:
-            self._cache.cut(length)
+            self._cache.mend()
             raise
         finally:
             self._cancel = None
@@ -219,9 +219,7 @@ def _end_tokens(loaded: Loaded) -> frozenset[int]:
 
 def _describe(loaded: Loaded, path: Path, settings: LoadSettings) -> ModelInfo:
     model, text = loaded.model, loaded.model.config.get_text_config(decoder=True)
-    n_ctx_train = int(
-        getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", _DEFAULT_CTX)
-    )
+    n_ctx_train = int(getattr(text, "max_position_embeddings", None) or _DEFAULT_CTX)
     held = {t.data_ptr(): t.nbytes for t in (*model.parameters(), *model.buffers())}
     return ModelInfo(
         name=path.resolve().name,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from transformers import DynamicCache, PreTrainedConfig
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 
 class PrefixCache:
@@ -50,23 +50,33 @@ class PrefixCache:
         return len(self._tokens)
 
     def cut(self, length: int) -> None:
-        """Keep the first ``length`` tokens, or none where the cache cannot be cut there.
+        """Keep the first ``length`` tokens, or none where the cache cannot be cut there."""
+        if length < len(self._tokens):
+            self._crop(length)
 
-        Also mends a forward that was broken off, after which some layers hold more than others.
-        """
-        for layer in self.entries.layers:
-            excess = layer.get_seq_length() - length
-            if excess == 0:
-                continue
-            slid = layer.is_sliding and layer.get_seq_length() >= getattr(layer, "sliding_window", 0)
-            if excess < 0 or length == 0 or not layer.is_croppable or slid:
-                self.clear()
-                return
-            layer.crop(-excess)
+    def mend(self) -> None:
+        """After a forward that was broken off, some layers hold more than others: level them."""
+        self._crop(len(self._tokens))
+
+    def _crop(self, length: int) -> None:
+        attention = [layer for layer in self.entries.layers if isinstance(layer, DynamicLayer)]
+        whole = len(attention) == len(self.entries.layers) and all(_can_cut(layer) for layer in attention)
+        if not whole or length == 0:
+            self.clear()
+            return
+        for layer in attention:
+            layer.crop(min(0, length - layer.get_seq_length()))
         del self._tokens[length:]
         del self._revisions[length:]
 
     def n_bytes(self) -> int:
         """Bytes of all keys and values."""
-        held = [tensor for layer in self.entries.layers for tensor in (layer.keys, layer.values)]
-        return sum(tensor.nbytes for tensor in held if isinstance(tensor, torch.Tensor))
+        attention = [layer for layer in self.entries.layers if isinstance(layer, DynamicLayer)]
+        held = [tensor for layer in attention for tensor in (layer.keys, layer.values)]
+        return sum(tensor.nbytes for tensor in held if tensor is not None)
+
+
+def _can_cut(layer: DynamicLayer) -> bool:
+    if isinstance(layer, DynamicSlidingWindowLayer) and layer.get_seq_length() >= layer.sliding_window:
+        return False
+    return type(layer) in (DynamicLayer, DynamicSlidingWindowLayer)

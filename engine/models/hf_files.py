@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from transformers import AutoConfig, PreTrainedConfig
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from engine.errors import BadInput, DamagedFile, UnsupportedInput
@@ -36,7 +36,7 @@ def read_config(folder: Path) -> PreTrainedConfig:
     """
     raw = _read_json(folder / "config.json")
     model_type, name = raw.get("model_type"), folder.name
-    if model_type not in CONFIG_MAPPING_NAMES:
+    if model_type not in CONFIG_MAPPING:
         if "auto_map" in raw:
             raise UnsupportedInput(
                 f'"{name}" brings its own Python code, which Strata never runs.',
@@ -47,7 +47,8 @@ def read_config(folder: Path) -> PreTrainedConfig:
             f'"{name}" has an unknown architecture ({model_type}).',
             "A newer Strata may know it; a GGUF version of the model may work now.",
         )
-    architectures = [str(item) for item in raw.get("architectures") or []]
+    listed = raw.get("architectures")
+    architectures = [str(item) for item in listed] if isinstance(listed, list) else []
     if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or (
         architectures and not any(item.endswith(_WRITERS) for item in architectures)
     ):
@@ -57,11 +58,13 @@ def read_config(folder: Path) -> PreTrainedConfig:
             f"model_type {model_type}, architectures {architectures}",
         )
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedFile(
             f'The config.json of "{name}" is damaged.', "Download the model again.", str(error)
         ) from error
+    assert isinstance(config, PreTrainedConfig)
+    return config
 
 
 def find_weights(folder: Path) -> ModelFiles:
@@ -74,8 +77,9 @@ def find_weights(folder: Path) -> ModelFiles:
     numbers: Counter[str] = Counter()
     for path in paths:
         with open_safetensors(path) as file:
-            for key in file.keys():  # noqa: SIM118 - not a dict
-                part = file.get_slice(key)
+            names = file.keys()
+            for name in names:
+                part = file.get_slice(name)
                 size = int(torch.Size(part.get_shape()).numel())
                 numbers[str(part.get_dtype())] += size
                 n_params += size

@@ -43,7 +43,7 @@ def load_folder(folder: Path, settings: LoadSettings, progress: ProgressFn, canc
 
     Raises BadInput and its kinds, OutOfMemory, MissingDependency or JobCancelled.
     """
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     progress("looking at the files", None)
     config = read_config(folder)
     files = find_weights(folder)
@@ -123,12 +123,13 @@ def _read_weights(
     done = 0
     for path in files.weights:
         with open_safetensors(path) as file:
-            for key in file.keys():  # noqa: SIM118 - not a dict
+            names = file.keys()
+            for name in names:
                 cancel.check()
-                tensor = file.get_tensor(key)
+                tensor = file.get_tensor(name)
                 done += tensor.nbytes
                 target = dtype if tensor.is_floating_point() else tensor.dtype
-                weights[key] = tensor.to(device=device, dtype=target, copy=True)
+                weights[name] = tensor.to(device=device, dtype=target, copy=True)
                 progress("reading weights", min(1.0, done / max(1, total)))
     return weights
 
@@ -141,6 +142,8 @@ def _build(
     name: str,
 ) -> PreTrainedModel:
     model_class = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    assert isinstance(model_class, type)
+    assert issubclass(model_class, PreTrainedModel)
     try:
         model, report = model_class.from_pretrained(
             None,
@@ -154,21 +157,27 @@ def _build(
         raise MissingDependency(
             f'"{name}" needs a package that is not installed.', "Choose an unquantised version.", str(error)
         ) from error
-    missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
+    except (RuntimeError, ValueError) as error:
+        if "alloc" in str(error) or isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise DamagedFile(
+            f'The weights of "{name}" do not match its config.', "Download the model again.", str(error)
+        ) from error
+    missing = sorted(report["missing_keys"])
     if missing:
         raise DamagedFile(
-            f'The weights of "{name}" do not match its config: {len(missing)} tensors are missing or misshapen.',
+            f'The weights of "{name}" do not match its config: {len(missing)} tensors are missing.',
             "Download the model again.",
             ", ".join(missing[:20]),
         )
     assert isinstance(model, PreTrainedModel)
     model.requires_grad_(False)
-    return model.eval()
+    return model
 
 
 def _generation(folder: Path) -> GenerationConfig:
     if not (folder / "generation_config.json").exists():
-        return GenerationConfig()
+        return GenerationConfig()  # type: ignore[no-untyped-call]
     try:
         return GenerationConfig.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError) as error:

@@ -28,7 +28,7 @@ class TokenBytes:
         decoder = tokenizer.backend_tokenizer.decoder
         described = json.loads(decoder.__getstate__()) if decoder is not None else {}
         self._byte_level = "ByteLevel" in json.dumps(described)
-        self._of_character = {character: byte for byte, character in bytes_to_unicode().items()}
+        self._of_character = {character: byte for byte, character in bytes_to_unicode().items()}  # type: ignore[no-untyped-call]
 
     def __call__(self, token_id: int) -> bytes:
         """b'' for control tokens and for ids beyond the vocabulary."""

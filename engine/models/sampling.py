@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from transformers import (
     LogitsProcessorList,
@@ -55,7 +57,7 @@ class Sampler:
         # Top-k first, and only its candidates go on: top-p then sorts k numbers instead of V.
         k = self._top_k if 0 < self._top_k < scores.shape[-1] else scores.shape[-1]
         candidates, index = scores.topk(k) if k < scores.shape[-1] else scores.sort(descending=True)
-        warped = self._warpers(index, candidates)
+        warped = self._warpers(cast(torch.LongTensor, index), candidates)
         drawn = torch.multinomial(warped.softmax(dim=-1), 1, generator=self._generator)
         return index[0, drawn[0, 0]]
 
