@@ -32,7 +32,7 @@ class ActivityPlot(PlotCard):
 
     def __init__(self, context: AppContext, answers: Answers) -> None:
         chart = Chart(context.theme, "Activity by token", caption="token")
-        labels = EdgeLabels(context.theme, widest="Foundation  0.000")
+        labels = EdgeLabels(context.theme, widest="foundation  0.000")
         super().__init__(context, "Activity by token", chart, labels, EMPTY)
         self._answers = answers
         self._top = 0.0
@@ -88,7 +88,7 @@ class ActivityPlot(PlotCard):
         edges = np.cumsum(shown[-1])
         labels = [
             EdgeLabel(
-                level.capitalize(),
+                level,
                 f"{value:.3f}",
                 QColor(LEVEL_COLOURS[level]),
                 self.chart.pixel_y(float(edge - part / 2)),

@@ -14,7 +14,7 @@ from app.theme import Theme
 from app.views.parts import label
 from app.views.plots.scale import Tick
 
-LEFT_AXIS_PX, BOTTOM_AXIS_PX = 38, 20
+LEFT_AXIS_PX, BOTTOM_AXIS_PX = 46, 20
 AXIS_POINTS = 8.5
 _FRAME_PX = 2
 _FAR = 1_000_000
@@ -50,6 +50,7 @@ class Chart(QWidget):
         self._box = self._plot.getViewBox()
         self._hover_line = pg.InfiniteLine(angle=90, movable=False)
         self._mark_line = pg.InfiniteLine(angle=90, movable=False)
+        self._grid: list[pg.InfiniteLine] = []
         self._caption = label(caption, "muted")
         self._caption.setParent(self)
         self._caption.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -70,10 +71,10 @@ class Chart(QWidget):
         self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._view.setFrameShape(pg.PlotWidget.Shape.NoFrame)
         self._view.viewport().installEventFilter(self)
-        self._view.viewport().setAutoFillBackground(False)
+        self._view.setStyleSheet("background: transparent; border: none")
         self._plot.hideButtons()
         self._plot.setMenuEnabled(False)
-        self._plot.layout.setContentsMargins(0, 4, 0, 0)
+        self._plot.layout.setContentsMargins(0, 8, 0, 0)
         self._box.setMouseEnabled(False, False)
         self._box.disableAutoRange()
         self._box.setDefaultPadding(0.0)
@@ -84,7 +85,6 @@ class Chart(QWidget):
             axis.setStyle(
                 tickLength=0, tickTextOffset=5, autoExpandTextSpace=False, hideOverlappingLabels=False
             )
-            axis.setZValue(-1000)  # the grid belongs behind the data
             axis.enableAutoSIPrefix(False)
 
     def _restyle(self) -> None:
@@ -94,11 +94,10 @@ class Chart(QWidget):
         for name in ("left", "bottom"):
             axis = self._plot.getAxis(name)
             axis.setPen(QPen(Qt.PenStyle.NoPen) if name == "left" else _thin(colors.line))
-            axis.setTickPen(_thin(colors.grid))
             axis.setTextPen(QColor(colors.muted))
             axis.setTickFont(font)
-        # The axis multiplies the pen's own opacity: 255 is "as the pen says".
-        self._plot.getAxis("left").setGrid(255)
+        for line in self._grid:
+            line.setPen(_thin(colors.grid))
         self._hover_line.setPen(_thin(colors.muted))
         self._mark_line.setPen(_thin(colors.text))
         self.update()
@@ -114,9 +113,18 @@ class Chart(QWidget):
             self._box.setRange(xRange=wanted[0], yRange=wanted[1], padding=0.0, disableAutoRange=True)
 
     def set_ticks(self, bottom: Iterable[Tick], left: Iterable[Tick] = ()) -> None:
-        """Label the axes."""
+        """Label the axes; a hairline goes from each label at the left."""
+        labelled = list(left)
         self._plot.getAxis("bottom").setTicks([list(bottom)])
-        self._plot.getAxis("left").setTicks([list(left)])
+        self._plot.getAxis("left").setTicks([labelled])
+        # The axis can draw a grid itself, but then it hides the labels at both ends.
+        while len(self._grid) < len(labelled):
+            line = pg.InfiniteLine(angle=0, movable=False, pen=_thin(self._theme.colors.grid))
+            line.setZValue(-10)
+            self._grid.append(line)
+            self.add(line)
+        for i, line in enumerate(self._grid):
+            self._place(line, labelled[i][0] if i < len(labelled) else None)
 
     def flip_vertical(self) -> None:
         """Count rows from the top."""
@@ -169,7 +177,7 @@ class Chart(QWidget):
         elif event.type() == QEvent.Type.Leave:
             self.left.emit()
         elif event.type() == QEvent.Type.Resize:
-            row = QRect(0, self.height() - BOTTOM_AXIS_PX - _FRAME_PX, LEFT_AXIS_PX, BOTTOM_AXIS_PX)
+            row = QRect(0, self.height() - BOTTOM_AXIS_PX, LEFT_AXIS_PX, BOTTOM_AXIS_PX)
             self._caption.setGeometry(row)
             self.resized.emit()
         return False

@@ -29,7 +29,7 @@ class HeatMap(PlotCard):
 
     def __init__(self, context: AppContext, answers: Answers) -> None:
         chart = Chart(context.theme, "Activity by layer and level", caption="layer")
-        labels = EdgeLabels(context.theme, widest="Foundation  0.000", leaders=False)
+        labels = EdgeLabels(context.theme, widest="foundation  0.000", leaders=False)
         super().__init__(context, "Activity by layer", chart, labels, EMPTY)
         self._answers = answers
         self._token = -1
@@ -91,7 +91,7 @@ class HeatMap(PlotCard):
         column = self._values.mean(axis=1) if layer is None else self._values[:, layer]
         labels = [
             EdgeLabel(
-                level.capitalize(),
+                level,
                 f"{column[row]:.3f}",
                 QColor(LEVEL_COLOURS[level]),
                 self.chart.pixel_y(row + 0.5),

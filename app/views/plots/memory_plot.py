@@ -43,7 +43,7 @@ class MemoryPlot(PlotCard):
 
     def __init__(self, context: AppContext, history: MemoryHistory) -> None:
         chart = Chart(context.theme, "Memory by owner over time")
-        labels = EdgeLabels(context.theme, widest="Other of Strata  88.8")
+        labels = EdgeLabels(context.theme, widest="other processes  88.8")
         super().__init__(context, "Memory by owner", chart, labels, EMPTY)
         self._history = history
         self._scope = "Model"
@@ -158,7 +158,7 @@ class MemoryPlot(PlotCard):
         size = byte_unit(max(total, 1.0))[1]
         labels = [
             EdgeLabel(
-                owner[0].upper() + owner[1:],
+                owner,
                 three_figures(float(value) / size),
                 owner_colour(owner, self.context.theme),
                 self.chart.pixel_y(float(edge - now / 2)),

@@ -29,12 +29,8 @@ def ticks(top: float, unit: str = "", at_most: int = 4) -> list[Tick]:
     """Round ticks from 0 to ``top``; the highest carries the unit."""
     scale = 10.0 ** math.floor(math.log10(top / at_most))
     step = next(s * scale for s in _STEPS if s * scale * at_most >= top * 0.999)
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    if step / 10.0 ** math.floor(math.log10(step) + 1e-9) == 2.5:
-        digits += 1
-    count = int(top / step + 1e-6)
-    texts = [f"{i * step:,.{digits if i else 0}f}" for i in range(count + 1)]
-    if unit and texts:
+    texts = [f"{i * step:g}" for i in range(int(top / step + 1e-6) + 1)]
+    if unit:
         texts[-1] = f"{texts[-1]} {unit}"
     return [(i * step, text) for i, text in enumerate(texts)]
 

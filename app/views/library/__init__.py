@@ -1,0 +1,1 @@
+"""The library dock: drop zone, table of documents, search in their text."""
