@@ -1,0 +1,1 @@
+"""The conversation: transcript, composer, and what hangs on a message."""
