@@ -25,8 +25,11 @@ DTYPE_BYTES: Mapping[str, int] = {
     "int8": 1,
 }
 
-PREFILL_TOKENS = 512
+PREFILL_TOKENS = {"gguf": 512, "hf": 256}
 """u: llama.cpp's n_ubatch, and the longest prefill step of the HF backend."""
+
+DEFAULT_CTX_TOKENS = {"gguf": 4096, "hf": 8192}
+"""The contexts that the backends open when none is asked for, if the model was trained on as many."""
 
 EMBEDDER_BYTES = 91_000_000
 """all-MiniLM-L6-v2 in float32: 22.7 million parameters, measured."""
@@ -76,10 +79,13 @@ def weights_bytes(facts: ModelFacts) -> int:
 
 
 def kv_number_bytes(facts: ModelFacts, kv_type: str) -> float:
-    """Bytes of one number of the KV cache; a Hugging Face model keeps it in its own dtype."""
+    """Bytes of one number of the KV cache. A Hugging Face model keeps it in its own dtype; a GGUF in
+    float16 unless its weights are float32 or another type is asked for."""
     if facts.loaded_dtype_bytes is not None:
         return float(facts.loaded_dtype_bytes)
-    return KV_TYPE_BYTES["f16" if kv_type == "auto" else kv_type]
+    if kv_type == "auto":
+        kv_type = "f32" if facts.weights_bytes >= 4 * facts.n_params else "f16"
+    return KV_TYPE_BYTES[kv_type]
 
 
 def kv_cache_bytes(facts: ModelFacts, n_ctx: int, kv_type: str = "auto") -> int:
@@ -97,7 +103,7 @@ def activation_bytes(facts: ModelFacts, n_ctx: int, flash_attention: bool | None
     throughout. d_ff unknown counts as 4 d; flash attention unnamed is on, as both backends choose.
     Checked against llama.cpp's log on two random Llamas (d 512 and 1024) at n 512 to 8192: -17 to +25 %.
     """
-    u = min(PREFILL_TOKENS, n_ctx)
+    u = min(PREFILL_TOKENS[facts.backend], n_ctx)
     logits = u * facts.n_vocab
     feed_forward = 3 * u * (facts.d_ff or 4 * facts.d_model)
     qkv = u * facts.head_dim * (2 * facts.n_heads + 2 * facts.n_kv_heads)
@@ -106,8 +112,9 @@ def activation_bytes(facts: ModelFacts, n_ctx: int, flash_attention: bool | None
     return 4 * (max(logits, feed_forward, qkv + scores) + u * n_ctx + 2 * u * facts.d_model)
 
 
-def context_tokens(facts: ModelFacts, settings: LoadSettings, default: int = 4096) -> int:
-    """The context that will be used: as asked, else ``default``, and no longer than it was trained for."""
-    if settings.n_ctx is not None:
-        return settings.n_ctx
-    return min(facts.n_ctx_train, default) if facts.n_ctx_train > 0 else default
+def context_tokens(facts: ModelFacts, settings: LoadSettings) -> int:
+    """The context that will be opened. Only llama.cpp goes beyond what the model was trained on."""
+    trained = facts.n_ctx_train or DEFAULT_CTX_TOKENS[facts.backend]
+    if settings.n_ctx is None:
+        return min(trained, DEFAULT_CTX_TOKENS[facts.backend])
+    return settings.n_ctx if facts.backend == "gguf" else min(trained, settings.n_ctx)

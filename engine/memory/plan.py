@@ -101,7 +101,8 @@ class _Case:
 
 
 def _verdict(case: _Case, total: int, free: int) -> str:
-    model = Path(case.facts.path).name
+    path = Path(case.facts.path)
+    model = path.name if case.facts.backend == "gguf" else "/".join(path.parts[-2:])
     where = "on the GPU" if case.on_gpu else "in memory"
     context = f"with a context of {case.n_ctx:,} tokens"
     if total <= free:
@@ -162,7 +163,7 @@ def _lower_precision(case: _Case, total: int, free: int) -> Iterator[str]:
     if (case.facts.loaded_dtype_bytes or 0) <= 2:
         return
     half = replace(case, facts=replace(case.facts, loaded_dtype_bytes=2))
-    yield f"Weights in bfloat16 instead of float32 {_effect(half, total, free)}."
+    yield f"Loading the weights in bfloat16 instead of float32 {_effect(half, total, free)}."
 
 
 def _smaller_model(case: _Case, total: int, free: int) -> Iterator[str]:
@@ -170,5 +171,3 @@ def _smaller_model(case: _Case, total: int, free: int) -> Iterator[str]:
     room = free - (total - weights)
     if room > 0:
         yield f"A smaller model or a smaller quantisation: there is room for {size_text(room)} of weights."
-    else:
-        yield f"Closing other programs: even without weights, {size_text(-room)} are missing."
