@@ -15,24 +15,28 @@ from engine.levels.hf_modules import LinearLevels
 
 
 class _Group:
-    """Modules with the same rank slices: one batched z^T G z for all of them."""
+    """Modules with the same rank slices: one batched z^T G z for all of them.
+
+    It takes over the modules' ``gram`` as one tensor [M, R, R] and leaves them views of it.
+    """
 
     def __init__(self, members: Sequence[tuple[int, LinearLevels]], n_levels: int) -> None:
         self.modules = [module for _, module in members]
         first = self.modules[0]
         device = first.a.device
         self.index = torch.tensor([row for row, _ in members], device=device)
-        self.level_of_row = torch.zeros(first.rank, n_levels, device=device)
+        self.rows_of_level = torch.zeros(n_levels, first.rank, device=device)
         for part in first.slices:
-            self.level_of_row[part.start : part.stop, part.level] = 1.0
-        same_level = self.level_of_row @ self.level_of_row.t()
-        self.gram = torch.stack([module.gram for module in self.modules]) * same_level  # [M, R, R]
+            self.rows_of_level[part.level, part.start : part.stop] = 1.0
+        self.gram = torch.stack([module.gram for module in self.modules])
+        for module, gram in zip(self.modules, self.gram, strict=True):
+            module.gram = gram
 
-    def squared_norms(self) -> torch.Tensor:
-        """|B_i z_i|^2 of every module and level, [M, L]."""
+    def products(self) -> torch.Tensor:
+        """<B_i z_i, B_j z_j> of every module and pair of levels, [M, L, L]."""
         z = torch.cat([module.z for module in self.modules if module.z is not None]).float()
-        quadratic = z * torch.bmm(self.gram, z.unsqueeze(-1)).squeeze(-1)
-        return quadratic @ self.level_of_row
+        by_level = z.unsqueeze(1) * self.rows_of_level  # [M, L, R]
+        return torch.bmm(torch.bmm(by_level, self.gram), by_level.transpose(1, 2))
 
 
 class ActivityMeter:
@@ -66,7 +70,7 @@ class ActivityMeter:
             return None
         squared = torch.zeros(len(self._modules), self._mean.shape[0])
         for group in self._groups:
-            squared[group.index.cpu()] = group.squared_norms().cpu()
+            squared[group.index.cpu()] = group.products().diagonal(dim1=1, dim2=2).cpu()
         outputs = [
             torch.linalg.vector_norm(
                 torch.cat([module.output for _, module in members if module.output is not None]),

@@ -59,7 +59,8 @@ def _missing(adapter: Adapter, base: BaseModules) -> Iterable[str]:
         else:
             unknown[name].add(layer)
     if beyond:
-        yield f"{_layers(beyond)} not in this model ({base.n_layers} layers)"
+        do = "does" if len(beyond) == 1 else "do"
+        yield f"{_layers(beyond)} {do} not exist in this model ({base.n_layers} layers)"
     for name, layers in sorted(unknown.items()):
         where = f" ({_layers(layers)})" if layers else ""
         yield f"this model has no {name}{where}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import shutil
@@ -158,7 +157,7 @@ def write_peft(adapter: Adapter, folder: Path, base_model_name: str) -> None:
 
 def _config(adapter: Adapter, base_model_name: str) -> dict[str, object]:
     ranks = Counter(pair.rank for pair in adapter.pairs.values())
-    alphas = {path: _alpha(pair) for path, pair in adapter.pairs.items()}
+    alphas = {path: pair.scale * pair.rank for path, pair in adapter.pairs.items()}
     r = ranks.most_common(1)[0][0] if ranks else 8
     alpha = Counter(alphas.values()).most_common(1)[0][0] if alphas else 8.0
     return {
@@ -175,13 +174,6 @@ def _config(adapter: Adapter, base_model_name: str) -> dict[str, object]:
         "fan_in_fan_out": False,
         "inference_mode": True,
     }
-
-
-def _alpha(pair: LoraPair) -> float:
-    """The alpha whose division by the rank gives the scale back to the last bit."""
-    alpha = pair.scale * pair.rank
-    near = (alpha, math.nextafter(alpha, math.inf), math.nextafter(alpha, -math.inf))
-    return next((value for value in near if value / pair.rank == pair.scale), alpha)
 
 
 def _sync(path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -78,8 +79,8 @@ class LevelStack:
             rank=adapter.max_rank,
             n_modules=len(adapter.pairs),
             n_params=adapter.n_params,
-            bytes=self._bytes(number),
         )
+        self._count_bytes()
         return self._infos[number]
 
     def clear_level(self, level: str) -> LevelInfo:
@@ -88,6 +89,7 @@ class LevelStack:
         if self._infos[number].adapter:
             self._infos[number] = LevelInfo(level=level)
             self._rebuild(number, {})
+            self._count_bytes()
         return self._infos[number]
 
     def set_gains(self, gains: Sequence[float]) -> None:
@@ -170,12 +172,10 @@ class LevelStack:
             else:
                 module.detach()
 
-    def _bytes(self, number: int) -> int:
-        total = 0
+    def _count_bytes(self) -> None:
+        totals = [0] * len(self._names)
         for module in self._modules.values():
+            row_bytes = (module.a.nbytes + module.b.nbytes + module.gram.nbytes) // module.rank
             for part in module.slices:
-                if part.level == number:
-                    rows = part.stop - part.start
-                    widths = module.a.shape[1] + module.b.shape[1]
-                    total += rows * (widths * module.a.element_size() + module.rank * 4)
-        return total
+                totals[part.level] += (part.stop - part.start) * row_bytes
+        self._infos = [replace(info, bytes=total) for info, total in zip(self._infos, totals, strict=True)]
