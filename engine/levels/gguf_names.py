@@ -72,9 +72,8 @@ def gguf_names(base: BaseModules) -> dict[str, str]:
 
 
 def hf_name(tensor: str, architecture: str) -> str | None:
-    """Hugging Face module of a weight of a GGUF model; None for what is no linear of the stack."""
-    if tensor == "output.weight":
-        return "lm_head"
+    """Hugging Face module of a weight of a GGUF model; None for what is no linear of the stack (the
+    output head is none)."""
     match = _BLOCK.fullmatch(tensor)
     if match is None:
         return None

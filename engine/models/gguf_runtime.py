@@ -25,8 +25,12 @@ N_BATCH = 512
 class EvalObserver(Protocol):
     """Looks at the nodes of the graph while a batch is evaluated (llama.cpp's ``cb_eval``)."""
 
-    def begin(self, newest: bool) -> None:
+    def begin(self, n_tokens: int, newest: bool) -> None:
         """A batch starts; ``newest`` when its last token is the newest one of all."""
+        ...
+
+    def end(self) -> None:
+        """The batch is computed."""
         ...
 
     def __call__(self, node: int, ask: bool) -> bool:
@@ -84,11 +88,13 @@ class LlamaRuntime:
         place = gguf_log.mark()
         self._cancel = cancel
         if self._observer is not None:
-            self._observer.begin(newest)
+            self._observer.begin(len(tokens), newest)
         try:
             status = llama_cpp.llama_decode(self.context, batch)
         finally:
             self._cancel = None
+            if self._observer is not None:
+                self._observer.end()
         if status != 0:
             self._raise(status, cancel, gguf_log.problems_since(place))
 
