@@ -1,0 +1,71 @@
+"""Pages to chunks: about 128 tokens of the embedder's own tokenizer, no overlap, exact spans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from semantic_text_splitter import MarkdownSplitter, TextSplitter
+from tokenizers import Tokenizer
+
+from engine.library.readers.document import Heading, Page, ParsedDocument
+
+CHUNK_TOKENS = 128
+# A change of what chunks are: documents read before it are read anew when they are added again.
+CHUNKER_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """``pages[page_index].text[start:end]`` of a document; ``heading`` is the section it lies in."""
+
+    page_index: int
+    start: int
+    end: int
+    heading: str
+
+
+class Chunker:
+    """Splits at the highest boundary that fits (section, paragraph, sentence, word)."""
+
+    def __init__(self, tokenizer_path: Path, max_tokens: int = CHUNK_TOKENS) -> None:
+        tokenizer = Tokenizer.from_file(str(tokenizer_path))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._plain = TextSplitter.from_huggingface_tokenizer(tokenizer, max_tokens)
+        self._markdown = MarkdownSplitter.from_huggingface_tokenizer(tokenizer, max_tokens)
+
+    def split(self, document: ParsedDocument) -> tuple[Chunk, ...]:
+        """All chunks in reading order. None crosses a page or a heading; a heading's own line is no
+        part of a chunk unless its section is empty otherwise."""
+        chunks: list[Chunk] = []
+        heading = ""
+        for index, page in enumerate(document.pages):
+            splitter = self._markdown if page.headings and page.number is None else self._plain
+            for title, start, end in _sections(page, heading):
+                heading = title
+                chunks += self._split_section(splitter, page.text, index, title, start, end)
+        return tuple(chunks)
+
+    @staticmethod
+    def _split_section(
+        splitter: TextSplitter | MarkdownSplitter, text: str, index: int, title: str, start: int, end: int
+    ) -> Iterator[Chunk]:
+        for offset, piece in splitter.chunk_indices(text[start:end]):
+            if any(character.isalnum() for character in piece):
+                at = start + offset
+                yield Chunk(index, at, at + len(piece), title)
+
+
+def _sections(page: Page, heading: str) -> Iterator[tuple[str, int, int]]:
+    """(heading, start, end) of each stretch of a page; the first goes on under the last heading of
+    the page before. A heading with nothing below is its own text, unless it only opens a group of
+    lower ones."""
+    borders = [Heading(0, 0, heading, 0), *page.headings]
+    followers = [*page.headings, Heading(len(page.text), len(page.text), "", 0)]
+    for border, follower in zip(borders, followers, strict=True):
+        if page.text[border.end : follower.start].strip():
+            yield border.title, border.end, follower.start
+        elif border.end > border.start and follower.level <= border.level:
+            yield border.title, border.start, border.end
