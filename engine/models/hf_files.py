@@ -59,7 +59,7 @@ def read_config(folder: Path) -> PreTrainedConfig:
         )
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except Exception as error:  # each architecture's config refuses in its own way
         raise DamagedFile(
             f'The config.json of "{name}" is damaged.', "Download the model again.", str(error)
         ) from error

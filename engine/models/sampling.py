@@ -49,17 +49,30 @@ class Sampler:
 
     def draw(self, logits: torch.Tensor, history: torch.Tensor | None) -> torch.Tensor:
         """logits float32 [V], history int64 [1, T] -> the token's index, a scalar tensor."""
-        scores = logits.unsqueeze(0)
-        if self._penalty is not None and history is not None:
-            scores = self._penalty(history, scores.clone())
         if self._greedy:
-            return scores.argmax(dim=-1)[0]
-        # Top-k first, and only its candidates go on: top-p then sorts k numbers instead of V.
-        k = self._top_k if 0 < self._top_k < scores.shape[-1] else scores.shape[-1]
-        candidates, index = scores.topk(k) if k < scores.shape[-1] else scores.sort(descending=True)
+            return self._penalised(logits, history)[0].argmax()
+        index, chances = self.distribution(logits, history)
+        return index[torch.multinomial(chances, 1, generator=self._generator)[0]]
+
+    def distribution(
+        self, logits: torch.Tensor, history: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The candidates' indices and chances, both [k], likeliest first.
+
+        Top-k comes first and only its candidates go on: top-p then sorts k numbers instead of V.
+        """
+        scores = self._penalised(logits, history)
+        n_vocab = scores.shape[-1]
+        k = self._top_k if 0 < self._top_k < n_vocab else n_vocab
+        candidates, index = scores.topk(k) if k < n_vocab else scores.sort(descending=True)
         warped = self._warpers(cast(torch.LongTensor, index), candidates)
-        drawn = torch.multinomial(warped.softmax(dim=-1), 1, generator=self._generator)
-        return index[0, drawn[0, 0]]
+        return index[0], warped[0].softmax(dim=-1)
+
+    def _penalised(self, logits: torch.Tensor, history: torch.Tensor | None) -> torch.Tensor:
+        scores = logits.unsqueeze(0)
+        if self._penalty is None or history is None:
+            return scores
+        return self._penalty(cast(torch.LongTensor, history), cast(torch.FloatTensor, scores.clone()))
 
 
 def describe(logits: torch.Tensor, token: torch.Tensor) -> tuple[int, float, tuple[tuple[int, float], ...]]:
