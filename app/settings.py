@@ -112,6 +112,11 @@ class SettingsFile(QObject):
         store.changed.connect(lambda old, new: self._timer.start())
 
     @property
+    def folder(self) -> Path:
+        """The workspace."""
+        return self._path.parent
+
+    @property
     def value(self) -> Settings:
         """The settings as they would be written now."""
         return replace(self._settings, session=self._store.value)

@@ -121,8 +121,8 @@ class ModelBar(QWidget):
             "Model",
             "model",
         )
-        add("model.folder", "Open a model folder…", self.picker.choose_folder, "Ctrl+O", "Model", "folder")
-        add("model.gguf", "Open a GGUF model…", self.picker.choose_file, "Ctrl+Shift+O", "Model", "open")
+        add("model.folder", "Open a model folder…", self.picker.choose_folder, "", "Model", "folder")
+        add("model.gguf", "Open a GGUF model…", self.picker.choose_file, "", "Model", "open")
         add(
             "model.search",
             "Look for models in…",
