@@ -58,7 +58,8 @@ class MemoryHistory:
         self._times[slot] = sample.time_s
         self._bytes[:, slot] = 0.0
         for owner, n_bytes in sample.owners:
-            self._bytes[self._row(owner), slot] += n_bytes
+            row = self._row(owner)  # may replace the array
+            self._bytes[row, slot] += n_bytes
         self.capacity_bytes, self.device = sample.capacity_bytes, sample.device
         self._count += 1
 

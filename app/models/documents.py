@@ -146,7 +146,7 @@ class DocumentsProxy(QSortFilterProxyModel):
     def set_query(self, query: str) -> None:
         """Show the documents that hold every word of ``query``; '' shows all."""
         self._words = tuple(query.casefold().split())
-        self.invalidateRowsFilter()
+        self.setFilterFixedString(query)  # filters anew; invalidateRowsFilter is deprecated since Qt 6.10
 
     def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
         """Whether the document holds every word."""

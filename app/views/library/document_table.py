@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QContextMenuEvent, QDesktopServices, QGuiApplication, QKeyEvent, QKeySequence
@@ -12,7 +13,7 @@ from app.context import AppContext
 from app.library import LibraryController
 from app.models.documents import ROW_ROLE, Column, DocumentsModel, DocumentsProxy
 from app.views.library.delegate import ROW_PX, DocumentDelegate
-from app.views.library.drops import Offer, judge
+from app.views.library.drops import judge
 from engine.protocol import DocumentRow
 
 _WIDTHS = {Column.KIND: 92, Column.PAGES: 62, Column.CHUNKS: 68, Column.SIZE: 76}
@@ -84,8 +85,7 @@ class DocumentTable(QTableView):
 
     def paste(self) -> None:
         """Add the files whose paths are on the clipboard."""
-        offer = judge(QGuiApplication.clipboard().mimeData())
-        self.pasted.emit(offer if offer.paths or offer.refusal else Offer(refusal="That is a model."))
+        self.pasted.emit(judge(QGuiApplication.clipboard().mimeData()))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """What can be done with the selected documents."""
@@ -103,7 +103,7 @@ class DocumentTable(QTableView):
         failed = [row for row in rows if row.state == "failed"]
         if len(rows) == 1:
             menu.addAction("Open file", _opens(rows[0].path))
-            menu.addAction("Show folder", _opens(QUrl(rows[0].path).adjusted(_FOLDER).path()))
+            menu.addAction("Show folder", _opens(str(Path(rows[0].path).parent)))
         if failed:
             menu.addAction("Try again", lambda: self._library.retry([row.document_id for row in failed]))
             menu.addAction("Show error", lambda: self._show_error(failed[0]))
@@ -116,9 +116,6 @@ class DocumentTable(QTableView):
         """A failed document's error as a notice, which can be expanded and copied."""
         if row.error is not None:
             self._context.notices.show_error(row.error)
-
-
-_FOLDER = QUrl.UrlFormattingOption.RemoveFilename
 
 
 def _opens(path: str) -> Callable[[], object]:

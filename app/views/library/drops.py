@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from PySide6.QtCore import QMimeData, QUrl
 
-MODEL_ENDINGS: Final = frozenset({".gguf", ".safetensors"})
-MODEL_FILES: Final = ("config.json", "adapter_config.json")
+from app.drops import path_kind
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """``paths`` can be added; ``refusal`` says why nothing can. Neither: this is not for the library
-    (a model, which the window itself takes)."""
+    (a model or an adapter, which the window itself takes)."""
 
     paths: tuple[str, ...] = ()
     refusal: str = ""
@@ -42,7 +40,7 @@ def judge(mime: QMimeData) -> Offer:
     found = [path for path in local if Path(path).exists()]
     if not found:
         return Offer(refusal="There is no such file any more.")
-    documents = tuple(path for path in found if not _is_model(Path(path)))
+    documents = tuple(path for path in found if path_kind(Path(path)) == "documents")
     return Offer(paths=documents)
 
 
@@ -54,12 +52,6 @@ def _as_urls(text: str) -> list[QUrl]:
 
 def _looks_like(line: str) -> bool:
     return "://" in line or Path(line).is_absolute()
-
-
-def _is_model(path: Path) -> bool:
-    if path.suffix.lower() in MODEL_ENDINGS:
-        return True
-    return path.is_dir() and any((path / name).is_file() for name in MODEL_FILES)
 
 
 def _count(number: int, noun: str) -> str:

@@ -27,10 +27,12 @@ from app.views.library.drops import Offer, judge
 from app.views.library.hits import HitList
 from app.views.library.progress import LibraryProgress
 from app.views.parts import label
+from engine.protocol import Hit
 
 SEARCH_PAUSE_MS: Final = 250
 REFUSAL_SHOWN_MS: Final = 2500
 NO_DOCUMENTS = "No documents yet. Drop some here, and answers can cite them."
+A_MODEL = "That is a model. Drop it on the window to load it."
 NO_HITS = "No passage holds this. Try other words."
 _DOCUMENTS, _PASSAGES = 0, 1
 
@@ -134,10 +136,11 @@ class LibraryPanel(QWidget):
 
     def take(self, offer: Offer) -> None:
         """Add what is offered, or say for a moment why not."""
-        self.zone.show_offer(offer if not offer.paths else None)
         if offer.paths:
+            self.zone.show_offer(None)
             self._library.add_paths(offer.paths)
         else:
+            self.zone.show_offer(offer if offer.refusal else Offer(refusal=A_MODEL))
             self._relax.start()
 
     def ask_files(self) -> None:
@@ -179,7 +182,7 @@ class LibraryPanel(QWidget):
             self.tabs.setCurrentIndex(_DOCUMENTS)
             self._refresh()
 
-    def _show_hits(self, query: str, hits: tuple[object, ...]) -> None:
+    def _show_hits(self, query: str, hits: tuple[Hit, ...]) -> None:
         if query != self._query:
             return
         self.hits.set_hits(query, hits)
@@ -215,7 +218,7 @@ class LibraryPanel(QWidget):
                 self._search_now()
                 return True
             if event.key() == Qt.Key.Key_Down:
-                self._pages.currentWidget().setFocus(Qt.FocusReason.TabFocusReason)
+                self._page().setFocus(Qt.FocusReason.TabFocusReason)
                 return True
         return False
 

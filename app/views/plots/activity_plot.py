@@ -126,7 +126,7 @@ class ActivityPlot(PlotCard):
         if answer is None or not len(answer):
             return
         start = self._hovered if self._hovered >= 0 else self._selected
-        start = start if start >= 0 else len(answer) - 1 - min(columns, 0)
+        start = start if start >= 0 else len(answer)  # from nowhere, every way leads into the answer
         self._hover(min(max(start + columns, 0), len(answer) - 1))
 
     def table(self) -> Table:

@@ -14,7 +14,7 @@ from app.theme import Theme
 from app.views.parts import label
 from app.views.plots.scale import Tick
 
-LEFT_AXIS_PX, BOTTOM_AXIS_PX = 46, 20
+LEFT_AXIS_PX, BOTTOM_AXIS_PX = 50, 20
 AXIS_POINTS = 8.5
 _FRAME_PX = 2
 _FAR = 1_000_000
@@ -45,9 +45,10 @@ class Chart(QWidget):
         self._theme = theme
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(name)
-        self._view = pg.PlotWidget(background=None)
-        self._plot = self._view.getPlotItem()
-        self._box = self._plot.getViewBox()
+        self._view = pg.GraphicsView(background=None)
+        self._box = pg.ViewBox(enableMenu=False, enableMouse=False, defaultPadding=0.0)
+        self._left = pg.AxisItem("left", linkView=self._box)
+        self._bottom = pg.AxisItem("bottom", linkView=self._box)
         self._hover_line = pg.InfiniteLine(angle=90, movable=False)
         self._mark_line = pg.InfiniteLine(angle=90, movable=False)
         self._grid: list[pg.InfiniteLine] = []
@@ -58,7 +59,7 @@ class Chart(QWidget):
         layout.setContentsMargins(_FRAME_PX, _FRAME_PX, _FRAME_PX, _FRAME_PX)
         layout.addWidget(self._view)
         self._caption.raise_()
-        self._quieten()
+        self._arrange()
         for line in (self._hover_line, self._mark_line):
             line.setZValue(20)
             line.hide()
@@ -66,22 +67,23 @@ class Chart(QWidget):
         theme.changed.connect(self._restyle)
         self._restyle()
 
-    def _quieten(self) -> None:
-        """Take away what pyqtgraph does of itself: panning, buttons, menus, ranges, sounds of its own."""
+    def _arrange(self) -> None:
+        """Box and axes by hand: pyqtgraph's PlotItem builds menus of 45 controls that nobody opens."""
         self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._view.setFrameShape(pg.PlotWidget.Shape.NoFrame)
+        self._view.viewport().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._view.viewport().installEventFilter(self)
         self._view.setStyleSheet("background: transparent; border: none")
-        self._plot.hideButtons()
-        self._plot.setMenuEnabled(False)
-        self._plot.layout.setContentsMargins(0, 8, 0, 0)
-        self._box.setMouseEnabled(False, False)
+        grid = pg.GraphicsLayout()
+        grid.setContentsMargins(0, 8, 0, 0)
+        grid.setSpacing(0)
+        grid.addItem(self._left, 0, 0)
+        grid.addItem(self._box, 0, 1)
+        grid.addItem(self._bottom, 1, 1)
+        self._view.setCentralItem(grid)
         self._box.disableAutoRange()
-        self._box.setDefaultPadding(0.0)
-        left, bottom = self._plot.getAxis("left"), self._plot.getAxis("bottom")
-        left.setWidth(LEFT_AXIS_PX)
-        bottom.setHeight(BOTTOM_AXIS_PX)
-        for axis in (left, bottom):
+        self._left.setWidth(LEFT_AXIS_PX)
+        self._bottom.setHeight(BOTTOM_AXIS_PX)
+        for axis in (self._left, self._bottom):
             axis.setStyle(
                 tickLength=0, tickTextOffset=5, autoExpandTextSpace=False, hideOverlappingLabels=False
             )
@@ -91,9 +93,10 @@ class Chart(QWidget):
         colors = self._theme.colors
         font = QFont(self.font())
         font.setPointSizeF(AXIS_POINTS)
-        for name in ("left", "bottom"):
-            axis = self._plot.getAxis(name)
-            axis.setPen(QPen(Qt.PenStyle.NoPen) if name == "left" else _thin(colors.line))
+        self._left.setPen(QPen(Qt.PenStyle.NoPen))
+        self._bottom.setPen(_thin(colors.line))
+        for axis in (self._left, self._bottom):
+            axis.setTickPen(QPen(Qt.PenStyle.NoPen))
             axis.setTextPen(QColor(colors.muted))
             axis.setTickFont(font)
         for line in self._grid:
@@ -115,8 +118,8 @@ class Chart(QWidget):
     def set_ticks(self, bottom: Iterable[Tick], left: Iterable[Tick] = ()) -> None:
         """Label the axes; a hairline goes from each label at the left."""
         labelled = list(left)
-        self._plot.getAxis("bottom").setTicks([list(bottom)])
-        self._plot.getAxis("left").setTicks([labelled])
+        self._bottom.setTicks([list(bottom)])
+        self._left.setTicks([labelled])
         # The axis can draw a grid itself, but then it hides the labels at both ends.
         while len(self._grid) < len(labelled):
             line = pg.InfiniteLine(angle=0, movable=False, pen=_thin(self._theme.colors.grid))
@@ -177,7 +180,7 @@ class Chart(QWidget):
         elif event.type() == QEvent.Type.Leave:
             self.left.emit()
         elif event.type() == QEvent.Type.Resize:
-            row = QRect(0, self.height() - BOTTOM_AXIS_PX, LEFT_AXIS_PX, BOTTOM_AXIS_PX)
+            row = QRect(0, self.height() - BOTTOM_AXIS_PX, LEFT_AXIS_PX - 6, BOTTOM_AXIS_PX)
             self._caption.setGeometry(row)
             self.resized.emit()
         return False

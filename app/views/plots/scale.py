@@ -17,10 +17,10 @@ TIME_SPANS_S = (30, 60, 120, 180, 300)
 def nice_top(value: float, current: float = 0.0) -> float:
     """A round upper end for a range that holds ``value`` (>= 0). The ``current`` one stays while it is
     neither too low nor mostly empty, so that the plot does not breathe."""
-    if current * _KEEP_ABOVE <= value and value * _HEADROOM <= current:
-        return current
     if value <= 0:
         return current or 1.0
+    if current * _KEEP_ABOVE <= value and value * _HEADROOM <= current:
+        return current
     scale = 10.0 ** math.floor(math.log10(value))
     return next((top * scale for top in _TOPS if top * scale >= value * _HEADROOM), 12.0 * scale)
 
