@@ -102,10 +102,10 @@ install_system() {
         exit 2
     fi
     say "installing system packages: ${packages[*]}"
-    "${as_root[@]}" apt-get update -qq >&2 || say "apt-get update failed; trying with the lists that are here."
+    "${as_root[@]}" apt-get update -qq >/dev/null || say "apt-get update failed; trying with the lists that are here."
     # The names may differ now that the lists are here.
     mapfile -t packages < <(missing_packages "$1")
-    "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2 ||
+    "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
         stop 1 "apt-get could not install: ${packages[*]}" "Its own message is above. Mend that, then start again."
 }
 
