@@ -72,7 +72,8 @@ class Sampler:
         scores = logits.unsqueeze(0)
         if self._penalty is None or history is None:
             return scores
-        return self._penalty(cast(torch.LongTensor, history), cast(torch.FloatTensor, scores.clone()))
+        penalised = self._penalty(cast(torch.LongTensor, history), cast(torch.FloatTensor, scores.clone()))
+        return cast(torch.Tensor, penalised)
 
 
 def describe(logits: torch.Tensor, token: torch.Tensor) -> tuple[int, float, tuple[tuple[int, float], ...]]:
