@@ -14,13 +14,17 @@ from engine.jobs.failure import error_info
 from engine.protocol import Cancelled, Command, ErrorInfo, Event, Failed, Finished, Lane, Notice, Started
 
 Job = tuple[Command, CancelToken]
+Steps = Generator[None, None, object]
 
 
 class Handlers(Protocol):
     """What the commands do (``engine.jobs.handlers``)."""
 
-    def start_lane(self, lane: Lane) -> None:
-        """Called once on the lane's thread, before its first command."""
+    def start_lane(self, lane: Lane) -> Steps | None:
+        """Called once on the lane's thread, before its first command; steps to go on with, if any."""
+
+    def about_to_close(self) -> None:
+        """Called before the running jobs are cancelled (any thread)."""
 
     def close_lane(self, lane: Lane) -> None:
         """Called once on the lane's thread, after its last command."""
@@ -52,7 +56,7 @@ class LaneThread(threading.Thread):
         self._emit, self._finish = emit, finish
         self._closing = closing
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._stepped: deque[tuple[Job, Generator[None, None, object]]] = deque()
+        self._stepped: deque[tuple[Job, Steps]] = deque()
 
     def put(self, item: Job | None) -> None:
         """Queue a command; None only wakes the thread."""
@@ -62,10 +66,12 @@ class LaneThread(threading.Thread):
         """Serve until the engine closes; what waits then ends in ``Cancelled``."""
         try:
             handlers = self._get_handlers()
-            handlers.start_lane(self._lane)
+            steps = handlers.start_lane(self._lane)
         except Exception as error:  # the lane cannot work: every command is told why
             self._refuse_all(error_info(error))
             return
+        if steps is not None:
+            self._stepped.append(((Command(), CancelToken()), steps))
         while not self._closing.is_set():
             self._serve(handlers)
         self._end_waiting()

@@ -65,6 +65,8 @@ class Engine:
 
     def close(self) -> None:
         """Stop everything: running jobs are cancelled, waiting ones end in ``Cancelled``."""
+        if self._handlers is not None:
+            self._handlers.about_to_close()
         self._closing.set()
         with self._lock:
             for token in self._tokens.values():

@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from engine.cancel import CancelToken
-from engine.errors import BadInput
+from engine.errors import BadInput, EngineError
+from engine.jobs.failure import error_info
 from engine.library.library import Library
 from engine.library.prompt import build_messages
 from engine.protocol import (
@@ -20,11 +21,16 @@ from engine.protocol import (
     Ingest,
     ListDocuments,
     Message,
+    Notice,
     OpenPassage,
     Passage,
     RemoveDocuments,
     Search,
 )
+
+MIN_ANSWERABILITY = 0.05
+"""Below this nothing in the documents has to do with the message (a model may still say 'not in the
+documents' above it)."""
 
 
 class DocumentRoom:
@@ -50,13 +56,21 @@ class DocumentRoom:
         """Read files and folders, a small step at a time."""
         return self._report(command, self.library.ingest(command.paths, command.collection, cancel))
 
-    def resume(self, collection: str, cancel: CancelToken) -> Generator[None, None, tuple[DocumentRow, ...]]:
-        """Finish what a killed run left unfinished."""
-        rows = self.library.resume(collection, cancel)
-        return self._report(Ingest(paths=(), collection=collection), rows)
+    def resume(self) -> Generator[None, None, None]:
+        """Finish what an earlier run left unfinished. What goes wrong becomes a notice: nobody asked."""
+        command = Ingest(paths=())
+        try:
+            yield from self._report(command, self.library.resume(command.collection, CancelToken()))
+        except EngineError as error:
+            self._emit(Notice(severity="warning", error=error_info(error)))
+
+    def keep_queue(self) -> None:
+        """The program ends: what still waits to be read is kept for the next start."""
+        if self._opened is not None:
+            self._opened.keep_queue()
 
     def _report(
-        self, command: Ingest, rows: Generator[DocumentRow, None, None]
+        self, command: Ingest, rows: Generator[DocumentRow, None, object]
     ) -> Generator[None, None, tuple[DocumentRow, ...]]:
         last: dict[str, DocumentRow] = {}
         try:
@@ -85,8 +99,12 @@ class DocumentRoom:
         return self.library.passage(command.chunk_id, command.collection)
 
     def passages_for(self, question: str, documents: Documents) -> tuple[Hit, ...]:
-        """The passages that go into a prompt."""
-        return tuple(self.library.search(question, documents.collection, documents.k, for_prompt=True))
+        """The passages that go into a prompt; none when even the best one is far from the question, so
+        that a greeting is not answered from documents."""
+        name = documents.collection
+        hits = self.library.search(question, name, documents.k, for_prompt=True)
+        near = bool(hits) and self.library.answerability(question, hits, name) >= MIN_ANSWERABILITY
+        return tuple(hits) if near else ()
 
     @staticmethod
     def assemble(history: Sequence[Message], hits: Sequence[Hit]) -> tuple[Message, ...]:

@@ -13,6 +13,7 @@ from engine.jobs.answering import Answering
 from engine.jobs.documents import DocumentRoom
 from engine.jobs.loaded import Loaded
 from engine.jobs.models import ModelRoom
+from engine.lane import Steps
 from engine.mailbox import GainMailbox
 from engine.memory.ledger import Ledger
 from engine.protocol import (
@@ -107,10 +108,18 @@ class EngineHandlers:
         """Measured memory by owner, now."""
         return self._ledger.sample()
 
-    def start_lane(self, lane: Lane) -> None:
+    def about_to_close(self) -> None:
+        """The program ends: unread files wait for the next start."""
+        self._documents.keep_queue()
+
+    def start_lane(self, lane: Lane) -> Steps | None:
         """Say what a killed run left behind, and go on where it was."""
         if lane != "library" or self._workspace is None or not self._workspace.writable:
-            return
+            return None
+        self._recover_chats(self._workspace)
+        return self._documents.resume()
+
+    def _recover_chats(self, workspace: Workspace) -> None:
         with self._chats_lock:
             chats = self._chats
         assert chats is not None
@@ -121,7 +130,7 @@ class EngineHandlers:
                 "and a new one was begun.",
             )
         recovered = chats.recover()
-        if self._workspace.ended_abruptly:
+        if workspace.ended_abruptly:
             answers = f" {recovered} unfinished answer(s) were kept as far as they went." if recovered else ""
             self._tell("info", f"Strata did not close properly the last time.{answers} Everything else is here.")
 

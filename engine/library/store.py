@@ -51,7 +51,12 @@ class IndexStore:
     def __init__(self, folder: Path) -> None:
         # Without consistency checks another handle (or thread) would search an old version.
         self._connection = lancedb.connect(folder, read_consistency_interval=timedelta(0))
-        self._table: Any = self._connection.create_table(_TABLE, schema=_SCHEMA, exist_ok=True)
+        exists = _TABLE in self._connection.list_tables().tables
+        self._table: Any = (  # an existing table may have the vectors' column, which the schema has not
+            self._connection.open_table(_TABLE)
+            if exists
+            else self._connection.create_table(_TABLE, schema=_SCHEMA)
+        )
         if not self._table.list_indices():
             self._table.create_index("content", config=FTS(language="English", stem=True, ascii_folding=True))
 

@@ -56,6 +56,9 @@ class ScriptedHandlers:
     def start_lane(self, lane: Lane) -> None:
         self.log.append(f"start {lane}")
 
+    def about_to_close(self) -> None:
+        self.log.append("closing")
+
     def close_lane(self, lane: Lane) -> None:
         self.log.append(f"close {lane}")
 
