@@ -17,7 +17,7 @@ from app.model_loader import ModelLoader
 from app.palette import CommandPalette
 from app.settings import SettingsFile
 from app.views.conversation.view import ConversationView
-from app.views.dock import Dock
+from app.views.dock import GRIP_PX, Dock
 from app.views.drop_overlay import DropOverlay
 from app.views.levels.panel import LevelsPanel
 from app.views.library.panel import LibraryPanel
@@ -62,6 +62,7 @@ class MainWindow(QMainWindow):
         self.conversation = ConversationView(context, controllers.chat)
         self.plots = PlotsPanel(context)
         self.library = LibraryPanel(context, controllers.library)
+        self.library.setMinimumWidth(460)
         self._lay_out()
         self.palette_popup = CommandPalette(context.actions, context.theme, self)
         self.notices = NoticeStack(context.notices, context.theme, self)
@@ -85,7 +86,7 @@ class MainWindow(QMainWindow):
         return self._docks
 
     def _lay_out(self) -> None:
-        self.setCentralWidget(self.conversation)
+        self.setCentralWidget(_below_grip(self.conversation))
         theme = self._context.theme
         self._docks = (
             Dock("levels", "Levels and sampling", _scrolling(self.levels, self.sampling), theme, self),
@@ -180,6 +181,15 @@ class MainWindow(QMainWindow):
 
 def _base64(data: QByteArray) -> str:
     return bytes(data.toBase64().data()).decode("ascii")
+
+
+def _below_grip(card: QWidget) -> QWidget:
+    """The card in the middle, level with those in the docks."""
+    outer = QWidget()
+    column = QVBoxLayout(outer)
+    column.setContentsMargins(0, GRIP_PX, 0, 0)
+    column.addWidget(card)
+    return outer
 
 
 def _scrolling(*cards: QWidget) -> QScrollArea:

@@ -7,6 +7,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.views.parts import label
 
+HEADER_PX = 24
+
 
 class Card(QFrame):
     """Put widgets into ``content``; ``add_tool`` puts a button at the right of the header."""
@@ -21,13 +23,14 @@ class Card(QFrame):
         self._subtitle.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.header = QHBoxLayout()
         self.header.setSpacing(8)
+        self._title.setMinimumHeight(HEADER_PX)
         self.header.addWidget(self._title)
         self.header.addStretch(1)
         self.header.addWidget(self._subtitle)
         self.content = QVBoxLayout()
         self.content.setSpacing(8)
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(14, 10, 14, 12)
+        outer.setContentsMargins(14, 8, 14, 12)
         outer.setSpacing(8)
         outer.addLayout(self.header)
         outer.addLayout(self.content, 1)

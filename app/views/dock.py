@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from app.theme import Theme, text_font
 
-GRIP_PX, FLOATING_PX = 10, 26
+GRIP_PX, FLOATING_PX = 8, 26
 
 
 class Dock(QDockWidget):

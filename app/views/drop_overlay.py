@@ -102,7 +102,7 @@ class DropOverlay(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         veil = QColor(colors.bg)
-        veil.setAlphaF(0.88)
+        veil.setAlphaF(0.92)
         painter.fillRect(self.rect(), veil)
         refused = self._what.kind == "nothing"
         edge = QColor(colors.error if refused else colors.accent)

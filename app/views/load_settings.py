@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QVBoxLayout, QWidget
 
 from app.context import AppContext
-from app.views.parts import label
+from app.views.parts import label, mind_manners
 from engine.protocol import LoadSettings
 
 _CHOICES: dict[str, tuple[str, str, tuple[tuple[str, object], ...]]] = {
@@ -84,7 +84,7 @@ class LoadSettingsForm(QWidget):
         box.setRange(low, high)
         box.setSingleStep(step)
         box.setSpecialValueText(special)
-        box.setKeyboardTracking(False)
+        mind_manners(box)
         box.setGroupSeparatorShown(True)
         keeps_minimum = name == "n_gpu_layers"
         box.valueChanged.connect(

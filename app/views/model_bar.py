@@ -95,7 +95,7 @@ class ModelBar(QWidget):
 
     def _lay_out(self) -> None:
         row = QHBoxLayout(self)
-        row.setContentsMargins(12, 8, 12, 8)
+        row.setContentsMargins(2, 4, 0, 2)
         row.setSpacing(8)
         row.addWidget(label("Strata", "wordmark"))
         row.addSpacing(12)

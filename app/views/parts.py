@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractSpinBox, QFrame, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from app.icons import bind_icon
 from app.theme import Theme
@@ -59,6 +59,32 @@ def action_button(action: QAction, text_too: bool = False) -> QToolButton:
     if text_too:
         out.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     return out
+
+
+class _BoxManners(QObject):
+    """A number box leaves Ctrl+Z to the window, and the wheel to the pane while it is not in focus."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            keys = QKeySequence.StandardKey
+            if event.matches(keys.Undo) or event.matches(keys.Redo):
+                event.ignore()
+                return True
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+def mind_manners(box: QAbstractSpinBox) -> None:
+    """Make a number box look and behave like all others: no arrows, figures at the right."""
+    box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+    box.setAlignment(Qt.AlignmentFlag.AlignRight)
+    box.setKeyboardTracking(False)
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    manners = _BoxManners(box)
+    box.installEventFilter(manners)
+    box.lineEdit().installEventFilter(manners)
 
 
 def restyle(widget: QWidget) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
@@ -21,7 +20,7 @@ from app.session import Session
 from app.settings import SAMPLING_BOUNDS
 from app.undo import Answering, SetAnswering
 from app.views.card import Card
-from app.views.parts import icon_button, label
+from app.views.parts import icon_button, label, mind_manners
 from engine.protocol import Sampling
 
 MAX_SEED = 2**31 - 1
@@ -101,8 +100,7 @@ class SamplingPanel(Card):
             box.setRange(int(low), int(high))
             box.setSingleStep(int(step))
             box.setGroupSeparatorShown(name == "max_tokens")
-        box.setKeyboardTracking(False)
-        box.setAlignment(Qt.AlignmentFlag.AlignRight)
+        mind_manners(box)
         box.setMinimumWidth(56)
         box.valueChanged.connect(lambda value: self._edited(name, value))
         self._boxes[name] = box

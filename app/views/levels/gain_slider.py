@@ -27,7 +27,7 @@ class GainSlider(QSlider):
         super().__init__(Qt.Orientation.Horizontal)
         self._colour, self._theme = QColor(colour), theme
         self._drag = 0
-        self._dimmed = False
+        self._dimmed, self._filled = False, True
         self.setRange(round(GAIN_MIN * STEPS_PER_UNIT), round(GAIN_MAX * STEPS_PER_UNIT))
         self.setSingleStep(STEP)
         self.setPageStep(PAGE_STEP)
@@ -45,10 +45,10 @@ class GainSlider(QSlider):
         if value != self.value():
             self.setValue(value)
 
-    def set_dimmed(self, dimmed: bool) -> None:
-        """Grey: the level is silent at the moment."""
-        if dimmed != self._dimmed:
-            self._dimmed = dimmed
+    def set_dimmed(self, dimmed: bool, filled: bool = True) -> None:
+        """Grey: the level is silent at the moment. Not ``filled``: nothing lies on it."""
+        if (dimmed, filled) != (self._dimmed, self._filled):
+            self._dimmed, self._filled = dimmed, filled
             self.update()
 
     def _edit(self, value: int) -> None:
@@ -139,7 +139,7 @@ class GainSlider(QSlider):
             painter.setBrush(QColor(colors.dash))
             painter.drawRect(QRectF(self.x_of(detent) - 0.5, y - 7, 1, 14))
         zero, here = self.x_of(0), self.x_of(self.value())
-        painter.setBrush(tone)
+        painter.setBrush(tone if self._filled else Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(QRectF(min(zero, here), y - 2, abs(here - zero), 4), 2, 2)
         size = _HANDLE_PX + (2 if hovered else 0)
         if self.hasFocus():

@@ -12,7 +12,6 @@ from app.context import AppContext
 from app.levels import LevelsController
 from app.views.card import Card
 from app.views.levels.strip import LevelStrip
-from app.views.parts import rule
 from engine.protocol import LEVELS, TokenStats
 
 ACTIVITY_INTERVAL_MS = 50
@@ -26,10 +25,8 @@ class LevelsPanel(Card):
         self._context, self._levels = context, levels
         self._clock = QElapsedTimer()
         self.strips = {name: LevelStrip(name, context.theme) for name in LEVELS}
-        self.content.setSpacing(9)
-        for number, strip in enumerate(self.strips.values()):
-            if number:
-                self.content.addWidget(rule())
+        self.content.setSpacing(14)
+        for strip in self.strips.values():
             self._connect(strip)
             self.content.addWidget(strip)
         self.content.addStretch(1)
@@ -140,7 +137,7 @@ class LevelsPanel(Card):
             bool(state.adapter_path) and gain != 0.0
             for state, gain in zip(session.levels, session.effective_gains(), strict=True)
         )
-        self.set_subtitle(f"{speaking} of {used} speaking" if used else "none loaded")
+        self.set_subtitle(f"{speaking} of {used} active" if used else "none loaded")
 
     def _token(self, event: TokenStats) -> None:
         """Show the newest token's activity, at most every 50 ms; the last one stays."""

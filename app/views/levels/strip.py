@@ -12,7 +12,7 @@ from app.session import LevelState
 from app.theme import LEVEL_COLOURS, Theme
 from app.views.levels.activity_bar import ActivityBar
 from app.views.levels.gain_slider import GainSlider
-from app.views.parts import ElidedLabel, icon_button, label
+from app.views.parts import ElidedLabel, icon_button, label, mind_manners
 from engine.protocol import GAIN_MAX, GAIN_MIN, LevelInfo
 
 ABOUT: dict[str, str] = {
@@ -22,7 +22,7 @@ ABOUT: dict[str, str] = {
     "agent": "One agent's own habits.",
     "context": "The fastest level: what the present conversation teaches.",
 }
-EMPTY = "empty — drop an adapter"
+EMPTY = "drop an adapter"
 
 
 class Swatch(QWidget):
@@ -56,10 +56,8 @@ class GainBox(QDoubleSpinBox):
         self.setRange(GAIN_MIN, GAIN_MAX)
         self.setDecimals(2)
         self.setSingleStep(0.05)
-        self.setKeyboardTracking(False)
-        self.setAlignment(Qt.AlignmentFlag.AlignRight)
+        mind_manners(self)
         self.setFixedWidth(58)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(f"{level} gain, as a number")
         self.valueChanged.connect(self.edited)
 
@@ -105,7 +103,7 @@ class LevelStrip(QWidget):
     def _lay_out(self) -> None:
         top, middle, outer = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
         for layout in (top, middle):
-            layout.setSpacing(4)
+            layout.setSpacing(2)
         top.addWidget(self.swatch)
         top.addSpacing(4)
         top.addWidget(self.name)
@@ -113,7 +111,7 @@ class LevelStrip(QWidget):
         top.addWidget(self.adapter, 1)
         for button in (self.mute, self.solo, self.more):
             button.setIconSize(QSize(15, 15))
-            button.setFixedSize(24, 24)
+            button.setFixedSize(22, 22)
             top.addWidget(button)
         middle.addWidget(self.slider, 1)
         middle.addWidget(self.box)
@@ -141,7 +139,7 @@ class LevelStrip(QWidget):
         self.solo.setChecked(state.solo)
         self.reset.setEnabled(state.gain != 1.0)
         silent = effective == 0.0 and state.gain != 0.0
-        self.slider.set_dimmed(silent or not state.adapter_path)
+        self.slider.set_dimmed(silent or not state.adapter_path, filled=bool(state.adapter_path))
         self.swatch.set_filled(bool(state.adapter_path) and not silent)
         self._show_adapter(state, info, busy)
 
