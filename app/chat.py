@@ -188,16 +188,18 @@ class ChatController(QObject):
             answer = self._tree.add(Node(new_id(), user.message_id, "assistant", state="waiting"))
         else:
             answer = self._tree.take_up_again(again.message_id)
+            self._tree.show(again.message_id)
         save = SaveTo(
             chat_id=self.chat_id,
             parent_id=user.parent_id if new else user.message_id,
             user_id=user.message_id if new else None,
             assistant_id=answer.message_id,
         )
-        run = self._run = AnswerRun(self._tree, answer)
+        run = self._run = AnswerRun(self._tree, answer, self._context.session.value.effective_gains())
         self._remember_chat()
         self.shelf.touch(self.chat_id, self.path[0].text, len(self._tree))
         self._path_changed()
+        self.message_changed.emit(answer.message_id)
         self.streaming_changed.emit(True)
         run.job = self._generate(user, save, run)
 

@@ -34,10 +34,22 @@ class Record:
     citations: tuple[Citation, ...] = ()
     timings: Timings | None = None
     tokens: list[TokenStats] = field(default_factory=list)
+    start_gains: tuple[float, ...] = ()
     gain_marks: list[GainMark] = field(default_factory=list)
     dropped_turns: int = 0
     n_ctx: int = 0
     finish_reason: str = ""
+
+    def gains_at(self, index: int) -> tuple[float, ...]:
+        """The levels' gains at token ``index``; empty where they were not noted."""
+        held = [mark.gains for mark in self.gain_marks if mark.index <= index]
+        return held[-1] if held else self.start_gains
+
+    def cited(self) -> tuple[Citation, ...]:
+        """What numbers in the text point to: the citations, or all passages while it streams."""
+        if self.citations:
+            return self.citations
+        return tuple(Citation(number=i, hit=hit) for i, hit in enumerate(self.hits, start=1))
 
     def take(self, answer: Answer) -> None:
         """Complete the record with the engine's final word."""

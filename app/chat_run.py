@@ -22,14 +22,15 @@ from engine.protocol import (
 
 
 class AnswerRun:
-    """Applies the events of one ``Generate`` to ``node``. ``prompt_tokens`` is 0 until the prompt is
-    read."""
+    """Applies the events of one ``Generate`` to ``node``. ``gains`` are the levels' at its start;
+    ``prompt_tokens`` is 0 until the prompt is read."""
 
-    def __init__(self, tree: ChatTree, node: Node) -> None:
+    def __init__(self, tree: ChatTree, node: Node, gains: tuple[float, ...]) -> None:
         self.tree, self.node = tree, node
         self.job = 0
         self.prompt_tokens = 0
         node.forget_record()
+        node.record.start_gains = gains
 
     @property
     def used_tokens(self) -> int:

@@ -61,6 +61,7 @@ class AnswerView(MessageView):
         if node.error is not None:
             self._error.show_error(node.error)
         self.chips.show_citations(() if node.running else record.citations)
+        self.tools.setVisible(bool(node.text) or node.state == "stopped")
         self.tools.show_figures(figures(record, node.running), figures_tip(record))
         self.show_tools()
         self.setAccessibleName(f"Answer: {node.text}" if node.text else doing or "Answer")
@@ -86,6 +87,4 @@ class AnswerView(MessageView):
 
 def _numbers(record: Record) -> frozenset[int]:
     """The passages that a number in the text may point to."""
-    if record.citations:
-        return frozenset(citation.number for citation in record.citations)
-    return frozenset(range(1, len(record.hits) + 1))
+    return frozenset(citation.number for citation in record.cited())

@@ -52,7 +52,7 @@ class Chips(QWidget):
         hit, place = citation.hit, place_of(citation.hit)
         words = " · ".join(part for part in (_short(hit.document, NAME_CHARS), place) if part)
         chip = QPushButton(
-            f"{citation.number}  {words}" + ("" if citation.matches_source is None else "  "), self
+            f"{citation.number}  {words}" + ("" if citation.matches_source is None else "  \u200e"), self
         )
         chip.setObjectName("chip")
         chip.setCursor(Qt.CursorShape.PointingHandCursor)

@@ -36,11 +36,10 @@ class MessageTools(QWidget):
         row.setSpacing(2)
         if question:
             row.addStretch(1)
-        for widget in (self._previous, self._count, self._next, *self._buttons):
+        figures = () if question else (self._figures,)
+        for widget in (*figures, self._previous, self._count, self._next, *self._buttons):
             row.addWidget(widget)
         if not question:
-            row.addSpacing(6)
-            row.addWidget(self._figures)
             row.addStretch(1)
         self.show_versions(1, 1)
         self.show_buttons(False)

@@ -19,6 +19,8 @@ NEAR_END_PX = 32
 WIDEST_PX = 860
 # A growing answer is drawn at most this often, and less where drawing it is slow.
 PERIOD_MS, LOAD_SHARE = 66, 0.25
+# So long after the last change of height, messages built above count as placed.
+SETTLE_MS = 150
 
 
 class Transcript(QScrollArea):
@@ -51,6 +53,8 @@ class Transcript(QScrollArea):
         self._dirty: set[str] = set()
         self._clock = QTimer(self, singleShot=True)
         self._clock.timeout.connect(self._draw)
+        self._settled = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._settled.timeout.connect(self._earlier_done)
         self._to_end = button("Jump to latest ↓", "Go to the newest message")
         self._to_end.setParent(self)
         self._to_end.hide()
@@ -101,8 +105,12 @@ class Transcript(QScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        side = max(4, (self.viewport().width() - WIDEST_PX) // 2)
-        self._column.setContentsMargins(side, 4, side, 8)
+        bar = self.verticalScrollBar()
+        # The text keeps its width when the bar comes, so that nothing is wrapped anew.
+        width = self.width() - bar.sizeHint().width()
+        side = max(4, (width - WIDEST_PX) // 2)
+        right = side + max(0, self.viewport().width() - width)
+        self._column.setContentsMargins(side, 4, right, 8)
         self._place_button()
 
     def _insert(self, place: int, node: Node) -> None:
@@ -159,6 +167,7 @@ class Transcript(QScrollArea):
         bar = self.verticalScrollBar()
         if self._from_bottom >= 0:  # earlier messages came above: keep what is read where it is
             bar.setValue(high - self._from_bottom)
+            self._settled.start()
         elif self._at_end:
             bar.setValue(high)
         self._place_button()
@@ -175,8 +184,7 @@ class Transcript(QScrollArea):
         """Build one more batch above."""
         self._first = max(0, self._first - BATCH)
         self.sync()
-        self._column.activate()
-        QTimer.singleShot(30, self._earlier_done)
+        self._settled.start()
 
     def _earlier_done(self) -> None:
         self._from_bottom = -1

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from app.chat_record import Record
 from app.chat_tree import Node
 from engine.protocol import LEVELS
+
+_MARKUP = re.compile(r"[|*_`#\[\]>~$]+|-{3,}")
 
 
 def activity_words(node: Node) -> str:
@@ -43,7 +47,7 @@ def gain_notes(node: Node) -> list[str]:
     """One line for each gain edit in mid-answer, with the words from which it holds."""
     out = []
     tokens = node.record.tokens
-    before: tuple[float, ...] = ()
+    before = node.record.start_gains
     for mark in node.record.gain_marks:
         changed = [
             f"{name} {gain:.2f}"
@@ -51,7 +55,7 @@ def gain_notes(node: Node) -> list[str]:
             if i >= len(before) or before[i] != gain
         ]
         start = tokens[mark.index].start if mark.index < len(tokens) else len(node.text)
-        words = " ".join(node.text[start : start + 32].split())
+        words = " ".join(_MARKUP.sub(" ", node.text[start : start + 40]).split())
         out.append(
             f"from “{words}…” on: {', '.join(changed)}" if words else f"from here: {', '.join(changed)}"
         )
