@@ -150,7 +150,7 @@ class LibraryController(QObject):
 
     def _on_list(self, event: Event) -> None:
         if isinstance(event, Finished) and isinstance(event.result, tuple):
-            self._rows = {row.document_id: row for row in event.result} | self._fresh
+            self._rows = {row.document_id: row for row in event.result}
             self._fresh.clear()
             self.reset.emit(self.rows)
             self.activity_changed.emit()

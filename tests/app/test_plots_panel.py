@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolButton, QWidget
@@ -25,13 +26,21 @@ ACTIVITY = (0.10, 0.20, 0.0, 0.0, 0.05)
 
 
 @pytest.fixture
-def panel(qtbot: QtBot, context: AppContext) -> PlotsPanel:
+def panel(qtbot: QtBot, context: AppContext) -> Iterator[PlotsPanel]:
     panel = PlotsPanel(context)
-    qtbot.addWidget(panel)
     panel.resize(420, 760)
     panel.show()
     qtbot.waitExposed(panel)
-    return panel
+    yield panel
+    delete(panel)
+
+
+def delete(widget: QWidget) -> None:
+    """Close and delete now: outside a running event loop deleteLater waits, and every widget that is
+    still there makes the next change of theme slower."""
+    widget.close()
+    widget.deleteLater()
+    QApplication.sendPostedEvents(widget, QEvent.Type.DeferredDelete)
 
 
 def ledger(time_s: float, device: str = "cuda:0", **owners: float) -> LedgerSample:
