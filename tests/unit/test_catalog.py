@@ -11,6 +11,8 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from engine.errors import BadInput, DamagedFile, EngineError, UnsupportedInput
@@ -350,6 +352,26 @@ def test_a_bad_config_is_refused(model: Path, config: bytes, kind: type[EngineEr
     (model / "config.json").write_bytes(config)
     with pytest.raises(kind):
         read_hf_header(model)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(values=st.fixed_dictionaries({}, optional=dict.fromkeys([*CONFIG, "text_config", "head_dim"], JSON)))
+def test_no_config_does_worse_than_being_refused(
+    tmp_path_factory: pytest.TempPathFactory, values: dict[str, object]
+) -> None:
+    folder = make_folder(tmp_path_factory.mktemp("any") / "model", CONFIG | values)
+    try:
+        header = read_hf_header(folder)
+    except EngineError:
+        return
+    assert min(header.n_layers, header.d_model, header.n_heads, header.n_kv_heads, header.n_vocab) >= 1
+    assert header.architecture
 
 
 @pytest.mark.parametrize("cut", [0, 4, 30, -8])
