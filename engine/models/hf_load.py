@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from transformers.utils import logging as transformers_logging
 from engine.cancel import CancelToken
 from engine.errors import BadInput, DamagedFile, MissingDependency, OutOfMemory
 from engine.models.base import ProgressFn
-from engine.models.hf_files import ModelFiles, find_weights, read_config
+from engine.models.hf_config import read_config
+from engine.models.hf_header import HfHeader, weight_files
 from engine.protocol import LoadSettings
 from engine.safetensors_file import open_safetensors
 
@@ -45,17 +47,16 @@ def load_folder(folder: Path, settings: LoadSettings, progress: ProgressFn, canc
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     progress("looking at the files", None)
-    config = read_config(folder)
-    files = find_weights(folder)
+    config, header = read_config(folder)
     cancel.check()
     device = choose_device(settings.device)
-    dtype = choose_dtype(settings.dtype, device, files)
+    dtype = choose_dtype(settings.dtype, device, header)
     torch.set_num_threads(settings.threads or max(1, len(os.sched_getaffinity(0)) - 1))
     progress("reading the tokenizer", None)
     tokenizer = _tokenizer(folder)
     cancel.check()
     try:
-        weights = _read_weights(files, dtype, device, progress, cancel)
+        weights = _read_weights(weight_files(folder), dtype, device, progress, cancel)
         progress("building the model", None)
         model = _build(config, weights, dtype, device, folder.name)
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -81,7 +82,7 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
-def choose_dtype(wanted: str, device: torch.device, files: ModelFiles) -> torch.dtype:
+def choose_dtype(wanted: str, device: torch.device, header: HfHeader) -> torch.dtype:
     """'auto': bfloat16 (or float16) on a GPU; on a CPU float32 while the model is small, then bfloat16."""
     if wanted != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[wanted]
@@ -89,7 +90,7 @@ def choose_dtype(wanted: str, device: torch.device, files: ModelFiles) -> torch.
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     if device.type == "mps":
         return torch.float16
-    return torch.float32 if files.n_params < _SMALL_MODEL_PARAMS else torch.bfloat16
+    return torch.float32 if header.n_params < _SMALL_MODEL_PARAMS else torch.bfloat16
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
@@ -115,13 +116,13 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def _read_weights(
-    files: ModelFiles, dtype: torch.dtype, device: torch.device, progress: ProgressFn, cancel: CancelToken
+    files: Sequence[Path], dtype: torch.dtype, device: torch.device, progress: ProgressFn, cancel: CancelToken
 ) -> dict[str, torch.Tensor]:
     """Read, cast and move one tensor at a time: copies, so that no file stays mapped."""
     weights: dict[str, torch.Tensor] = {}
-    total = sum(path.stat().st_size for path in files.weights)
+    total = sum(path.stat().st_size for path in files)
     done = 0
-    for path in files.weights:
+    for path in files:
         with open_safetensors(path) as file:
             names = file.keys()
             for name in names:
