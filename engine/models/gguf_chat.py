@@ -6,15 +6,12 @@ import ctypes
 from collections.abc import Sequence
 
 import llama_cpp
-from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from engine.errors import BadInput, UnsupportedInput
-from engine.models.chat_template import _fold_system as fold_system
-from engine.models.chat_template import plain_transcript
+from engine.errors import BadInput
+from engine.models.chat_template import as_data, chat_text, plain_transcript
 from engine.protocol import Message
 
-_BREAK = "\N{ZERO WIDTH SPACE}"
 _PIECE_BYTES = 512
 
 
@@ -58,43 +55,26 @@ class GgufVocabulary:
             room = -n
 
     def render_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Tokens of ``messages`` in the model's template, opened for the answer.
+        """Tokens of ``messages`` in the model's template, opened for the answer (see ``chat_template``).
 
-        Control tokens spelled out in a message or a document are broken up: text is data, not structure.
-        A template that refuses the system role gets its text folded into the first user message. Raises
-        UnsupportedInput when the template fails otherwise.
+        Raises UnsupportedInput when the template cannot take them.
         """
-        turns = [Message(role=m.role, content=self._as_data(m.content)) for m in messages]
+        turns = as_data(messages, self._control)
         if self._template is None:
             return self.tokenize(plain_transcript(turns), begin=True)
-        return self.tokenize(self._render(turns), special=True)
-
-    def _render(self, turns: list[Message]) -> str:
-        try:
-            return self._apply(turns)
-        except TemplateError as error:
-            folded = fold_system(turns)
-            if folded == turns:
-                raise _refused(error) from error
-            try:
-                return self._apply(folded)
-            except TemplateError as again:
-                raise _refused(again) from again
+        return self.tokenize(chat_text(turns, self._apply), special=True)
 
     def _apply(self, turns: Sequence[Message]) -> str:
         """transformers' own sandboxed rendering, so that both backends read a template alike."""
         conversation = [{"role": m.role, "content": m.content} for m in turns]
-        try:
-            rendered = render_jinja_template(
-                [conversation],
-                chat_template=self._template,
-                add_generation_prompt=True,
-                bos_token=self._text(llama_cpp.llama_vocab_bos(self._vocab)),
-                eos_token=self._text(llama_cpp.llama_vocab_eos(self._vocab)),
-                pad_token=self._text(llama_cpp.llama_vocab_pad(self._vocab)),
-            )
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError, RecursionError) as error:
-            raise TemplateError(str(error)) from error
+        rendered = render_jinja_template(
+            [conversation],
+            chat_template=self._template,
+            add_generation_prompt=True,
+            bos_token=self._text(llama_cpp.llama_vocab_bos(self._vocab)),
+            eos_token=self._text(llama_cpp.llama_vocab_eos(self._vocab)),
+            pad_token=self._text(llama_cpp.llama_vocab_pad(self._vocab)),
+        )
         return str(rendered[0][0])
 
     def _text(self, token_id: int) -> str:
@@ -102,17 +82,3 @@ class GgufVocabulary:
             return ""
         text = llama_cpp.llama_vocab_get_text(self._vocab, token_id)
         return text.decode("utf-8", errors="replace") if text else ""
-
-    def _as_data(self, text: str) -> str:
-        for token in self._control:
-            if token in text:
-                text = text.replace(token, token[0] + _BREAK + token[1:])
-        return text
-
-
-def _refused(error: TemplateError) -> UnsupportedInput:
-    return UnsupportedInput(
-        "The model's chat template cannot take this conversation.",
-        "Start a new chat, or choose another version of the model.",
-        str(error),
-    )
