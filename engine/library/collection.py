@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine.library.database import Database
@@ -37,14 +37,14 @@ class Collection:
         readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:24]
         return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
-    def index(self, document_ids: Sequence[str]) -> tuple[str, ...]:
-        """Make stored texts searchable and let them take their places. Returns ids that are outdated
-        and gone."""
-        outdated = self.documents.outdated_by(document_ids)
-        chunks = [chunk for document_id in document_ids for chunk in self.texts.chunks(document_id)]
+    def index_waiting(self) -> None:
+        """Make stored texts searchable; in the same commit the documents they replace go."""
+        waiting = self.documents.unindexed()
+        outdated = self.documents.outdated_by(waiting)
+        chunks = [chunk for document_id in waiting for chunk in self.texts.chunks(document_id)]
         if chunks:
             self.store.insert(chunks, outdated)
-        return self.documents.take_place(document_ids)
+        self.documents.take_place(waiting)
 
     def remove(self, document_ids: Iterable[str]) -> tuple[str, ...]:
         """Remove documents with all that belongs to them. Returns those that were there."""
@@ -54,11 +54,10 @@ class Collection:
         return present
 
     def recover(self) -> None:
-        """Bring database and index together after a killed run; done once."""
+        """Bring database and index together after a killed run; all but the first step is done once."""
+        self.index_waiting()
         if self._recovered:
             return
-        for document_id in self.documents.unindexed():
-            self.index((document_id,))
         known = {row.document_id for row in self.documents.rows()}
         self.store.delete(sorted(self.store.document_ids() - known))
         self.count_missing_vectors()

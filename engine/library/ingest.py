@@ -6,33 +6,25 @@ from __future__ import annotations
 import errno
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from engine.cancel import CancelToken
 from engine.errors import BadInput, EngineError
 from engine.library.collection import Collection
 from engine.library.documents import FileVersion
-from engine.library.embedder import MAX_BATCH, Embedder
+from engine.library.embedder import Embedder
 from engine.library.files import document_id, file_version, unread_id, walk
 from engine.library.parse_pool import Parsed, ParserProcess
 from engine.library.readers.kinds import kind_of
-from engine.library.texts import IndexedChunk
+from engine.library.vectors import VectorFiller
 from engine.protocol import DocumentRow, ErrorInfo
 
 Rows = Generator[DocumentRow, None, None]
 
-_STEP_S = 0.4
 _POLL_S = 0.25
 _INDEX_PERIOD_S = 1.0
-_INDEX_CHUNKS = 500
-_SAVE_PERIOD_S = 3.0
-_FETCH_CHUNKS = 256
 _DISK_FULL_WORDS = ("disk is full", "No space left", "os error 28", "os error 122")
 
 
@@ -45,7 +37,6 @@ class Ingester:
         self._collection, self._documents = collection, collection.documents
         self._embedder, self._parser, self._cancel = embedder, parser, cancel
         self._queued: list[str] = []
-        self._batch = 8
 
     def run(self, paths: Iterable[str]) -> Rows:
         """Rows as they change. Raises JobCancelled, and EngineError when nothing can be written; a file
@@ -54,7 +45,8 @@ class Ingester:
             self._collection.recover()
             yield from self._queue(paths)
             yield from self._read_all()
-            yield from self._embed_all()
+            for key in VectorFiller(self._collection, self._embedder, self._cancel).run():
+                yield from self._changed(key)
 
     def forget_queue(self) -> None:
         """Drop what this run queued and has not read: it was called off."""
@@ -96,21 +88,18 @@ class Ingester:
         yield from self._fail(key, error)
 
     def _read_all(self) -> Rows:
-        stored: list[str] = []
-        n_chunks = 0
+        """Documents are indexed a second's worth at a time, and at the end, however that comes."""
         indexed_at = time.monotonic()
-        while key := self._documents.next_unread():
-            self._cancel.check()
-            yield from self._read(key)
-            row = self._documents.row(key)
-            if row is not None and row.state == "embedding":
-                stored.append(key)
-                n_chunks += row.n_chunks
-            if _due(indexed_at, _INDEX_PERIOD_S) or n_chunks >= _INDEX_CHUNKS:
-                yield from self._index(stored)
-                stored, n_chunks, indexed_at = [], 0, time.monotonic()
-        yield from self._index(stored)
-        self._parser.close()
+        try:
+            while key := self._documents.next_unread():
+                self._cancel.check()
+                yield from self._read(key)
+                if time.monotonic() - indexed_at > _INDEX_PERIOD_S:
+                    self._collection.index_waiting()
+                    indexed_at = time.monotonic()
+        finally:
+            self._parser.close()
+            self._collection.index_waiting()
 
     def _read(self, key: str) -> Rows:
         version = self._documents.version(key)
@@ -128,77 +117,16 @@ class Ingester:
         else:
             yield from self._fail(key, outcome)
 
-    def _index(self, keys: list[str]) -> Rows:
-        present = [key for key in keys if self._documents.row(key) is not None]
-        if present:
-            self._collection.index(present)
-            for key in present:
-                yield from self._changed(key)
-
     def _fail(self, key: str, error: EngineError) -> Rows:
         info = ErrorInfo(text=error.text, hint=error.hint, detail=error.detail, bad_input=True)
         self._collection.store.delete(self._documents.fail(key, info))
         yield from self._changed(key)
-
-    def _embed_all(self) -> Rows:
-        if not self._documents.with_state("embedding", "ready"):
-            return
-        self._collection.adopt(self._embedder)
-        store = self._collection.store
-        waiting = store.without_vector(_FETCH_CHUNKS)
-        if waiting:
-            store.optimize()
-        while waiting:
-            yield from self._embed(waiting)
-            waiting = store.without_vector(_FETCH_CHUNKS)
-            if not waiting:
-                store.optimize()
-
-    def _embed(self, waiting: tuple[IndexedChunk, ...]) -> Rows:
-        """Vectors in batches that take less than half a second; saved every few seconds, and when the
-        run ends early."""
-        made: list[NDArray[np.float32]] = []
-        first = at = 0
-        saved_at = time.monotonic()
-        try:
-            while at < len(waiting):
-                self._cancel.check()
-                batch = waiting[at : at + self._batch]
-                made.append(self._embed_batch(batch))
-                at += len(batch)
-                if _due(saved_at, _SAVE_PERIOD_S) and at < len(waiting):
-                    self._save(waiting[first:at], made)
-                    first, made, saved_at = at, [], time.monotonic()
-                yield from self._changed(batch[-1].document_id)
-        finally:
-            self._save(waiting[first:at], made)
-        for key in dict.fromkeys(chunk.document_id for chunk in waiting):
-            yield from self._changed(key)
-
-    def _embed_batch(self, batch: tuple[IndexedChunk, ...]) -> NDArray[np.float32]:
-        began = time.monotonic()
-        vectors = self._embedder.embed([chunk.content for chunk in batch])
-        taken_s = time.monotonic() - began
-        if taken_s > _STEP_S:
-            self._batch = max(1, self._batch // 2)
-        elif taken_s < _STEP_S / 3:
-            self._batch = min(MAX_BATCH, self._batch * 2)
-        return vectors
-
-    def _save(self, chunks: tuple[IndexedChunk, ...], vectors: list[NDArray[np.float32]]) -> None:
-        if chunks:
-            self._collection.store.set_vectors([chunk.chunk_id for chunk in chunks], np.concatenate(vectors))
-            self._documents.add_embedded(Counter(chunk.document_id for chunk in chunks))
 
     def _changed(self, key: str) -> Rows:
         """The row as it is now; nothing when the document was removed meanwhile."""
         row = self._documents.row(key)
         if row is not None:
             yield row
-
-
-def _due(since_s: float, period_s: float) -> bool:
-    return time.monotonic() - since_s > period_s
 
 
 def _not_permitted(path: Path, error: OSError) -> BadInput:

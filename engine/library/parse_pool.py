@@ -20,6 +20,9 @@ from engine.library.chunks import Chunk
 from engine.library.readers.document import Heading, Page, ParsedDocument
 
 TIME_LIMIT_S = 120.0
+# A novel as plain text (3 MB) takes 15 s of a core to cut into chunks; the core may be shared.
+_EXTRA_S_PER_MB = 15.0
+_MAX_EXTRA_S = 900.0
 _PACKAGE_ROOT = Path(engine.__file__).parents[1]
 
 
@@ -48,7 +51,8 @@ class ParserProcess:
 
     def submit(self, path: Path, tokenizer_path: Path) -> None:
         """Begin to parse ``path``; its outcome comes from :meth:`poll`."""
-        self._path, self._deadline_s = path, time.monotonic() + self._time_limit_s
+        self._path = path
+        self._deadline_s = time.monotonic() + self._time_limit_s + _extra_time_s(path)
         request = json.dumps({"path": str(path), "tokenizer": str(tokenizer_path)}) + "\n"
         try:
             self._write(request)
@@ -112,14 +116,14 @@ class ParserProcess:
         status = self._process.wait() if self._process is not None else None
         self.close()
         return BadInput(
-            f"“{self._path.name}” made the reader crash; the other documents are not affected.",
+            f"“{self._path.name}” made the document reader crash.",
             "It may be damaged. Open it in its own program, save it anew, and add that copy.",
             f"The parser process ended with status {status}.",
         )
 
     def _too_slow(self) -> BadInput:
         return BadInput(
-            f"“{self._path.name}” took longer than {self._time_limit_s:.0f} seconds to read: it was left out.",
+            f"“{self._path.name}” takes too long to read; it was left out.",
             "Split it into smaller files and add those.",
         )
 
@@ -129,6 +133,11 @@ def _forward(process: subprocess.Popen[str], replies: queue.SimpleQueue[str | No
     for line in process.stdout or ():
         replies.put(line)
     replies.put(None)
+
+
+def _extra_time_s(path: Path) -> float:
+    size_bytes = path.stat().st_size if path.is_file() else 0
+    return min(size_bytes / 1e6 * _EXTRA_S_PER_MB, _MAX_EXTRA_S)
 
 
 def _parse_reply(reply: dict[str, Any]) -> Parsed | BadInput:

@@ -77,7 +77,8 @@ class TextTable:
         marks = ",".join("?" * len(chunk_ids))
         sql = (
             "SELECT c.chunk_id, c.document_id, d.name, d.path, c.page_index, p.number, c.heading, c.start, "
-            "c.end FROM chunks c JOIN documents d USING (document_id) JOIN pages p USING (document_id, page_index) "
+            "c.end FROM chunks c JOIN documents d USING (document_id) "
+            "JOIN pages p USING (document_id, page_index) "
             f"WHERE c.chunk_id IN ({marks})"
         )
         found = cast("list[tuple[Any, ...]]", self._database.select(sql, tuple(chunk_ids)))

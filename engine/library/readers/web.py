@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import trafilatura
-from lxml import etree  # type: ignore[import-untyped]
+from lxml import etree
 
 from engine.errors import DamagedFile
 from engine.library.readers.document import Page, ParsedDocument, clean
