@@ -58,6 +58,16 @@ def compute_threads(settings: LoadSettings) -> int:
     return max(1, cores - 1)
 
 
+def cpu_has_amx() -> bool:
+    """Whether Linux lists AMX. llama.cpp then moves quantised weights into AMX buffers, and under a
+    hypervisor that lists AMX but does not let a process use it the first batch of two tokens kills the
+    process (seen: SIGSEGV at ``ldtilecfg``); so the extra buffers stay off on such processors."""
+    try:
+        return "amx_tile" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+
+
 def context_tokens(header: GgufHeader, settings: LoadSettings) -> int:
     """The context to open: as asked, else what the model was trained on, at most 4,096."""
     if settings.n_ctx is None:
@@ -114,6 +124,7 @@ def _load_model(header: GgufHeader, settings: LoadSettings, progress: ProgressFn
 
     params = llama_cpp.llama_model_default_params()
     params.n_gpu_layers = settings.n_gpu_layers
+    params.use_extra_bufts = not cpu_has_amx()
     callback = llama_cpp.llama_progress_callback(report)
     params.progress_callback = callback
     place = gguf_log.mark()
