@@ -13,7 +13,7 @@ Kind = Literal["model", "adapter", "documents", "nothing"]
 _MAGIC = b"GGUF"
 _TYPE_KEY = b"general.type"
 _STRING = 8  # GGUF's number for a string value
-_MAX_PAIRS, _MAX_STRING_BYTES = 64, 4096
+_MAX_PAIRS, _MAX_STRING_BYTES = 64, 1 << 16
 _SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 
 
@@ -87,6 +87,5 @@ def _read_type(file: BinaryIO) -> str:
 def _read_string(file: BinaryIO) -> bytes:
     (length,) = struct.unpack("<Q", file.read(8))
     if length > _MAX_STRING_BYTES:
-        file.seek(length, 1)
-        return b""
+        raise struct.error("no string of a file's head is that long")
     return file.read(length)

@@ -176,9 +176,8 @@ class LevelsController(QObject):
         last = stack.command(stack.index() - 1) if stack.index() else None
         if isinstance(last, SetAdapter) and (last.level, last.after, last.before) == (name, wanted, applied):
             last.setObsolete(True)
-            stack.undo()
-        else:
-            SetAdapter(self._store, name, applied, "").redo()
+            stack.undo()  # drops an obsolete command without running it
+        SetAdapter(self._store, name, applied, "").redo()
 
     def _report(self, name: str, path: str, error: ErrorInfo) -> None:
         if name in self._reapply.waiting:

@@ -40,9 +40,9 @@ class NoticeCard(QFrame):
         theme.changed.connect(self._colour)
         self._colour()
         if item.severity == "info" and not item.actions:
-            self._fade = QTimer(self, singleShot=True, interval=INFO_MS)
-            self._fade.timeout.connect(lambda: notices.dismiss(item.key))
-            self._fade.start()
+            self.fade = QTimer(self, singleShot=True, interval=INFO_MS)
+            self.fade.timeout.connect(lambda: notices.dismiss(item.key))
+            self.fade.start()
 
     def _top(self) -> QHBoxLayout:
         text = label(self.item.text, wrap=True)

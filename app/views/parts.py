@@ -77,8 +77,8 @@ class _BoxManners(QObject):
 
 
 def mind_manners(box: QAbstractSpinBox) -> None:
-    """Make a number box look and behave like all others: no arrows, figures at the right."""
-    box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+    """Make a number box look and behave like all others: the figures at the right."""
+    box.lineEdit().setTextMargins(0, 0, 3, 0)
     box.setAlignment(Qt.AlignmentFlag.AlignRight)
     box.setKeyboardTracking(False)
     box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
