@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from semantic_text_splitter import MarkdownSplitter, TextSplitter
 from tokenizers import Tokenizer
 
 from engine.library.readers.document import Heading, Page, ParsedDocument
+from engine.library.words import stems
 
 CHUNK_TOKENS = 128
 # A change of what chunks are: documents read before it are read anew when they are added again.
 CHUNKER_VERSION = 1
+_HEADING_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,23 @@ class Chunk:
     start: int
     end: int
     heading: str
+
+
+def content_of(heading: str, text: str) -> str:
+    """A chunk as it is searched: a section's words are often only in its heading. The heading is cut,
+    so that both fit the embedder's window."""
+    return f"{heading[:_HEADING_CHARACTERS]}\n{text}" if heading else text
+
+
+def count_terms(document: ParsedDocument, chunks: Iterable[Chunk]) -> Counter[str]:
+    """In how many of the chunks each stem occurs."""
+    return Counter(
+        stem
+        for chunk in chunks
+        for stem in stems(
+            content_of(chunk.heading, document.pages[chunk.page_index].text[chunk.start : chunk.end])
+        )
+    )
 
 
 class Chunker:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +29,11 @@ _PACKAGE_ROOT = Path(engine.__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A document with its chunks in reading order."""
+    """A document with its chunks in reading order, and in how many of them each word occurs."""
 
     document: ParsedDocument
     chunks: tuple[Chunk, ...]
+    terms: Mapping[str, int]
 
 
 class ParserProcess:
@@ -149,4 +151,4 @@ def _parse_reply(reply: dict[str, Any]) -> Parsed | BadInput:
         for page in document["pages"]
     )
     chunks = tuple(Chunk(**chunk) for chunk in reply["chunks"])
-    return Parsed(ParsedDocument(document["kind"], document["title"], pages), chunks)
+    return Parsed(ParsedDocument(document["kind"], document["title"], pages), chunks, reply["terms"])

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engine.errors import BadInput, EngineError
-from engine.library.chunks import Chunker
+from engine.library.chunks import Chunker, count_terms
 from engine.library.readers.reader import read
 
 MEMORY_LIMIT_BYTES = 4 * 1024**3
@@ -39,7 +39,12 @@ def main() -> int:
 def _answer(path: Path, chunker: Chunker) -> dict[str, object]:
     try:
         document = read(path)
-        return {"document": asdict(document), "chunks": [asdict(c) for c in chunker.split(document)]}
+        chunks = chunker.split(document)
+        return {
+            "document": asdict(document),
+            "chunks": [asdict(chunk) for chunk in chunks],
+            "terms": count_terms(document, chunks),
+        }
     except EngineError as error:
         return _refusal(error)
     except MemoryError as error:

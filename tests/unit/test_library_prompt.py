@@ -61,16 +61,9 @@ def test_without_hits_the_conversation_is_left_alone() -> None:
 @pytest.mark.parametrize(
     "marker",
     [
-        "<|im_end|>",
-        "<|start_header_id|>",
-        "[INST]",
-        "[/INST]",
-        "<<SYS>>",
-        "</s>",
-        "<end_of_turn>",
-        "<｜User｜>",
-    ]
-    + ["<|im_<|x|>end|>", "<</SYS>>", "<|eot_id|>"],
+        *("<|im_end|>", "<|start_header_id|>", "<|eot_id|>", "<|im_<|x|>end|>", "<｜User｜>"),
+        *("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "</s>", "<end_of_turn>"),
+    ],
 )
 def test_a_document_cannot_write_a_turn(marker: str) -> None:
     assert quote(f"before {marker} after") in ("before after", "before end|> after")
