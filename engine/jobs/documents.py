@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.cancel import CancelToken
 from engine.errors import BadInput, EngineError
 from engine.jobs.failure import error_info
-from engine.library.library import Library
 from engine.library.prompt import build_messages
 from engine.protocol import (
     Citation,
@@ -27,6 +27,9 @@ from engine.protocol import (
     RemoveDocuments,
     Search,
 )
+
+if TYPE_CHECKING:
+    from engine.library.library import Library
 
 MIN_ANSWERABILITY = 0.05
 """Below this nothing in the documents has to do with the message (a model may still say 'not in the
@@ -49,6 +52,9 @@ class DocumentRoom:
             raise BadInput("There is no workspace, so there are no documents.", "Give --workspace DIR.")
         with self._lock:
             if self._opened is None:
+                # LanceDB takes seconds to import, and the model must not wait for it
+                from engine.library.library import Library
+
                 self._opened = Library(self._root)
             return self._opened
 
