@@ -21,7 +21,7 @@ from app.views.passage_viewer import PassageViewer
 
 
 class ConversationView(Card):
-    """Registers its actions; everything it shows comes from ``chat``. ``token_selected`` gives a
+    """Registers its actions and brings the chats back; everything it shows comes from ``chat``. ``token_selected`` gives a
     message and a token of it, or ('', -1)."""
 
     token_selected = Signal(str, int)
@@ -52,6 +52,7 @@ class ConversationView(Card):
         self._add_tools()
         self._show_page()
         self._show_context(*chat.context_use)
+        chat.start()
 
     def inspect(self, index: int) -> None:
         """Look at token ``index`` of the last answer; -1 looks at none."""
