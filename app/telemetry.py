@@ -5,7 +5,6 @@ Shapes: O owners, T samples or tokens, V levels, L layers.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,6 +98,10 @@ class AnswerHistory:
         self._texts: list[str] = []
         self._logprobs: Floats32 = np.full(64, np.nan, dtype=np.float32)
         self._activity: Floats32 = np.zeros((0, len(LEVELS), 0), dtype=np.float32)
+        self._means: Floats32 = np.zeros((0, len(LEVELS)), dtype=np.float32)
+        # Kept as tokens come: the mean of a long answer must not be summed anew 20 times a second.
+        self._sum: Floats = np.zeros((len(LEVELS), 0))
+        self._n_measured = 0
 
     def __len__(self) -> int:
         return self._n
@@ -124,16 +127,18 @@ class AnswerHistory:
         return self._activity[: self._n]
 
     def add(self, token: TokenStats) -> None:
-        """Append ``token``; one that does not follow (``index`` seen before) replaces the tail."""
-        n = min(token.index, self._n)
-        del self._texts[n:]
-        self._texts.append(token.text)
+        """Append ``token``."""
+        n = self._n
         self._reserve(n + 1, token.n_layers if token.activity else self.n_layers)
+        self._texts.append(token.text)
         self._logprobs[n] = token.logprob
-        self._activity[n] = np.nan
+        self._activity[n] = self._means[n] = np.nan
         if token.activity:
-            values = np.frombuffer(token.activity, dtype=np.float32)
-            self._activity[n] = values.reshape(len(LEVELS), token.n_layers)
+            values = np.frombuffer(token.activity, dtype=np.float32).reshape(len(LEVELS), token.n_layers)
+            self._activity[n] = values
+            self._means[n] = values.mean(axis=1)
+            self._sum += values
+            self._n_measured += 1
         self.tokens_per_second = token.tokens_per_second
         self._n = n + 1
 
@@ -143,26 +148,27 @@ class AnswerHistory:
             room *= 2
         if room != self._logprobs.size:
             self._logprobs = np.resize(self._logprobs, room)
-        if self._activity.shape[::2] != (room, n_layers):
-            grown = np.full((room, len(LEVELS), n_layers), np.nan, dtype=np.float32)
-            if n_layers == self.n_layers:
-                grown[: self._n] = self._activity[: self._n]
-            self._activity = grown
+        if self._activity.shape[::2] == (room, n_layers):
+            return
+        activity = np.full((room, len(LEVELS), n_layers), np.nan, dtype=np.float32)
+        means = np.full((room, len(LEVELS)), np.nan, dtype=np.float32)
+        if n_layers == self.n_layers:
+            activity[: self._n], means[: self._n] = self.activity, self.by_token()
+        else:
+            self._sum, self._n_measured = np.zeros((len(LEVELS), n_layers)), 0
+        self._activity, self._means = activity, means
 
     def by_token(self) -> Floats32:
         """Activity of each level per token, the mean over the layers [T, V]."""
-        if not self.n_layers:
-            return np.full((self._n, len(LEVELS)), np.nan, dtype=np.float32)
-        return np.asarray(self.activity.mean(axis=2))
+        return self._means[: self._n]
 
     def by_layer(self, token: int | None = None) -> Floats32:
         """Activity [V, L] of ``token``, or the mean over the measured tokens (NaN where there is none)."""
         if token is not None:
             return np.asarray(self.activity[token])
-        measured = self.activity[~np.isnan(self.activity).any(axis=(1, 2))]
-        if not len(measured):
+        if not self._n_measured:
             return np.full((len(LEVELS), self.n_layers), np.nan, dtype=np.float32)
-        return np.asarray(measured.mean(axis=0))
+        return (self._sum / self._n_measured).astype(np.float32)
 
     def reading(self, index: int) -> TokenReading:
         """What is known of token ``index``; IndexError outside the answer."""
@@ -211,8 +217,8 @@ def decimate(x: Floats, rows: Floats, width: int) -> tuple[Floats, Floats]:
     n = x.size
     if n <= width or width < 1:
         return x, rows
-    edges = np.linspace(0, n, width + 1).astype(int)
-    totals = np.nansum(rows, axis=0)
-    keep = np.array([lo + int(np.argmax(totals[lo:hi])) for lo, hi in itertools.pairwise(edges)])
+    bucket = np.arange(n) * width // n
+    fullest_last = np.lexsort((np.nansum(rows, axis=0), bucket))
+    keep = fullest_last[np.searchsorted(bucket, np.arange(width), side="right") - 1]
     keep[-1] = n - 1  # the newest sample is what the labels read
     return x[keep], rows[:, keep]

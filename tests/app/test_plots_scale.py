@@ -45,7 +45,8 @@ def test_counts_are_labelled_at_whole_numbers_inside_the_range(first: int, span:
 
 def test_time_reaches_back_as_far_as_there_is_something_to_show() -> None:
     assert time_span(4.0) == 30
-    assert time_span(31.0) == 60
+    assert time_span(31.0) == 40
+    assert time_span(149.5) == 150
     assert time_span(4000.0) == 300
     assert time_ticks(30) == [(-20.0, "−20 s"), (-10.0, "−10 s")]
     assert [text for _, text in time_ticks(300)] == ["−4 min", "−3 min", "−2 min", "−1 min"]

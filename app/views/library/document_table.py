@@ -6,7 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QContextMenuEvent, QDesktopServices, QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QDesktopServices,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView
 
 from app.context import AppContext
@@ -17,6 +24,8 @@ from app.views.library.drops import judge
 from engine.protocol import DocumentRow
 
 _WIDTHS = {Column.KIND: 92, Column.PAGES: 62, Column.CHUNKS: 68, Column.SIZE: 76}
+# In a narrow table the columns that say least leave first: the icon tells the kind, too.
+_SHOWN_FROM_PX = {Column.SIZE: 620, Column.KIND: 560, Column.PAGES: 440, Column.CHUNKS: 360}
 
 
 class DocumentTable(QTableView):
@@ -61,6 +70,14 @@ class DocumentTable(QTableView):
             columns.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
         for column, width in _WIDTHS.items():
             self.setColumnWidth(column, width)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the room to names and states."""
+        super().resizeEvent(event)
+        for column, least_px in _SHOWN_FROM_PX.items():
+            hidden = event.size().width() < least_px
+            if self.isColumnHidden(column) != hidden:
+                self.setColumnHidden(column, hidden)
 
     def set_query(self, query: str) -> None:
         """Show only documents whose name, kind or path holds the words."""

@@ -25,14 +25,14 @@ class DropZone(QFrame):
         self._title = label(TITLE, "title", wrap=True)
         self._words = label(PROMISE, "muted", wrap=True)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(18, 12, 18, 12)
+        layout.setContentsMargins(10, 10, 10, 10)
         layout.setSpacing(4)
         layout.addStretch(1)
         for text in (self._title, self._words):
             text.setAlignment(Qt.AlignmentFlag.AlignCenter)
             layout.addWidget(text)
         buttons = QHBoxLayout()
-        buttons.setSpacing(8)
+        buttons.setSpacing(6)
         buttons.addStretch(1)
         for id in ("library.add_files", "library.add_folder"):
             button = action_button(context.actions.get(id), text_too=True)

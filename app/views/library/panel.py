@@ -77,10 +77,11 @@ class LibraryPanel(QWidget):
 
     def _make_search(self) -> QLineEdit:
         field = QLineEdit()
-        field.setPlaceholderText("Search the documents")
+        field.setPlaceholderText("Search")
         field.setAccessibleName("Search the documents")
         field.setClearButtonEnabled(True)
-        field.setFixedWidth(230)
+        field.setMinimumWidth(120)
+        field.setMaximumWidth(230)
         glass = QAction(field)
         bind_icon(glass, "search", self._context.theme, "muted")
         field.addAction(glass, QLineEdit.ActionPosition.LeadingPosition)
@@ -101,7 +102,7 @@ class LibraryPanel(QWidget):
         header.setSpacing(8)
         header.addWidget(self.tabs)
         header.addWidget(self.progress, 1)
-        header.addWidget(self.search)
+        header.addWidget(self.search, 1)
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         for page in (self.table, self.hits, self._message):
             self._pages.addWidget(page)
@@ -117,7 +118,7 @@ class LibraryPanel(QWidget):
         layout.setSpacing(10)
         layout.addWidget(self.zone, 1)
         layout.addWidget(card, 3)
-        self.zone.setMinimumWidth(240)
+        self.zone.setMinimumWidth(250)
         self.zone.setMaximumWidth(420)
 
     def _connect(self) -> None:

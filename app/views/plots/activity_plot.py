@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QPen
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QBrush, QColor
 
 from app.colors import LEVEL_COLOURS
 from app.context import AppContext
@@ -17,6 +16,7 @@ from app.views.plots.edge_labels import EdgeLabel, EdgeLabels
 from app.views.plots.export import Table
 from app.views.plots.plot_card import PlotCard
 from app.views.plots.scale import count_ticks, nice_top, ticks
+from app.views.plots.stacked_bars import StackedBars
 from engine.protocol import LEVELS
 
 EMPTY = "Lay an adapter on a level and ask something to see its activity, token by token."
@@ -32,18 +32,13 @@ class ActivityPlot(PlotCard):
 
     def __init__(self, context: AppContext, answers: Answers) -> None:
         chart = Chart(context.theme, "Activity by token", caption="token")
-        labels = EdgeLabels(context.theme, widest="foundation  0.000")
+        labels = EdgeLabels(context.theme)
         super().__init__(context, "Activity by token", chart, labels, EMPTY)
         self._answers = answers
         self._top = 0.0
         self._hovered = self._selected = -1
-        no_pen = QPen(Qt.PenStyle.NoPen)
-        self._bars = [
-            pg.BarGraphItem(x=[], height=[], width=1.0, pen=no_pen, brush=LEVEL_COLOURS[level])
-            for level in LEVELS
-        ]
-        for bar in self._bars:
-            chart.add(bar)
+        self._bars = StackedBars([QBrush(QColor(LEVEL_COLOURS[level])) for level in LEVELS])
+        chart.add(self._bars)
         chart.hovered.connect(lambda x, _y: self._hover(math.floor(x)))
         chart.clicked.connect(lambda x, _y: self._select_by_hand(math.floor(x)))
         chart.stepped.connect(lambda columns, _rows: self._step(columns))
@@ -74,11 +69,8 @@ class ActivityPlot(PlotCard):
         self.chart.set_ticks(count_ticks(first + 1, last - 1), ticks(self._top))
         width = max(1, int(self.chart.plot_rect.width()))
         x, rows = decimate(np.arange(first, len(shown), dtype=float), shown[first:].T.astype(float), width)
-        bar_width = (last - first) / max(x.size, last - first if x.size == len(shown) - first else x.size)
-        gap = 0.15 if width / (last - first) >= 4 else 0.0
-        edges = np.cumsum(rows, axis=0)
-        for i, bar in enumerate(self._bars):
-            bar.setOpts(x0=x + gap / 2, width=bar_width - gap, y0=edges[i] - rows[i], height=rows[i])
+        gap = 0.08 if width / (last - first) >= 4 else 0.0
+        self._bars.set_data(x, rows, len(shown), gap)
 
     def _label(self, answer: AnswerHistory, shown: Floats32) -> None:
         """Each level's mean, or its value at the token under the pointer or selected."""

@@ -14,7 +14,7 @@ from app.theme import Theme
 from app.views.parts import label
 from app.views.plots.scale import Tick
 
-LEFT_AXIS_PX, BOTTOM_AXIS_PX = 50, 20
+LEFT_AXIS_PX, BOTTOM_AXIS_PX = 46, 20
 AXIS_POINTS = 8.5
 _FRAME_PX = 2
 _FAR = 1_000_000
@@ -52,6 +52,7 @@ class Chart(QWidget):
         self._hover_line = pg.InfiniteLine(angle=90, movable=False)
         self._mark_line = pg.InfiniteLine(angle=90, movable=False)
         self._grid: list[pg.InfiniteLine] = []
+        self._ticks: tuple[list[Tick], list[Tick]] | None = None
         self._caption = label(caption, "muted")
         self._caption.setParent(self)
         self._caption.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -85,7 +86,11 @@ class Chart(QWidget):
         self._bottom.setHeight(BOTTOM_AXIS_PX)
         for axis in (self._left, self._bottom):
             axis.setStyle(
-                tickLength=0, tickTextOffset=5, autoExpandTextSpace=False, hideOverlappingLabels=False
+                tickLength=0,
+                tickAlpha=0,
+                tickTextOffset=4,
+                autoExpandTextSpace=False,
+                hideOverlappingLabels=False,
             )
             axis.enableAutoSIPrefix(False)
 
@@ -96,7 +101,6 @@ class Chart(QWidget):
         self._left.setPen(QPen(Qt.PenStyle.NoPen))
         self._bottom.setPen(_thin(colors.line))
         for axis in (self._left, self._bottom):
-            axis.setTickPen(QPen(Qt.PenStyle.NoPen))
             axis.setTextPen(QColor(colors.muted))
             axis.setTickFont(font)
         for line in self._grid:
@@ -117,8 +121,11 @@ class Chart(QWidget):
 
     def set_ticks(self, bottom: Iterable[Tick], left: Iterable[Tick] = ()) -> None:
         """Label the axes; a hairline goes from each label at the left."""
-        labelled = list(left)
-        self._bottom.setTicks([list(bottom)])
+        labelled, below = list(left), list(bottom)
+        if (labelled, below) == self._ticks:
+            return  # an axis with new ticks is laid out anew
+        self._ticks = (labelled, below)
+        self._bottom.setTicks([below])
         self._left.setTicks([labelled])
         # The axis can draw a grid itself, but then it hides the labels at both ends.
         while len(self._grid) < len(labelled):

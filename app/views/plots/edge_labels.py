@@ -13,7 +13,8 @@ from app.theme import Theme
 from app.views.plots.scale import spread
 
 LABEL_POINTS = 8.5
-_SWATCH_X, _SWATCH, _NAME_X = 12, 8, 25
+_SWATCH_X, _SWATCH, _NAME_X, _GAP_PX = 11, 8, 23, 10
+_WIDEST_VALUE = "00.00"
 _LINE_PX = 16.0
 
 
@@ -41,10 +42,9 @@ class ColourBar:
 class EdgeLabels(QWidget):
     """Labels beside the drawing area ``top``..``bottom``, a colour bar under them where there is one."""
 
-    def __init__(self, theme: Theme, widest: str, leaders: bool = True) -> None:
+    def __init__(self, theme: Theme, leaders: bool = True) -> None:
         super().__init__()
         self._theme = theme
-        self._widest = widest
         self._leaders = leaders
         self._labels: tuple[EdgeLabel, ...] = ()
         self._area = (0.0, 0.0)
@@ -54,13 +54,19 @@ class EdgeLabels(QWidget):
         theme.changed.connect(self.update)
 
     def sizeHint(self) -> QSize:
-        """Wide enough for the widest label."""
-        metrics = QFontMetricsF(self._font(True))
-        return QSize(int(_NAME_X + metrics.horizontalAdvance(self._widest) + 4), 80)
+        """Wide enough for the longest name; values are given equal room, so that the plot does not
+        change its width with every sample."""
+        names = QFontMetricsF(self._font(False))
+        name_px = max((names.horizontalAdvance(label.name) for label in self._labels), default=60.0)
+        value_px = QFontMetricsF(self._font(True)).horizontalAdvance(_WIDEST_VALUE)
+        return QSize(int(_NAME_X + name_px + _GAP_PX + value_px) + 1, 80)
 
     def set_labels(self, labels: Sequence[EdgeLabel], top: float, bottom: float) -> None:
         """Show ``labels`` beside the area from ``top`` to ``bottom`` (pixels)."""
+        before = {label.name for label in self._labels}
         self._labels, self._area = tuple(labels), (top, bottom)
+        if before != {label.name for label in labels}:
+            self.updateGeometry()
         said = ", ".join(f"{label.name} {label.value}" for label in labels)
         self.setToolTip("\n".join(f"{label.name}  {label.value}" for label in reversed(self._labels)))
         self.setAccessibleDescription(said)

@@ -29,7 +29,7 @@ class HeatMap(PlotCard):
 
     def __init__(self, context: AppContext, answers: Answers) -> None:
         chart = Chart(context.theme, "Activity by layer and level", caption="layer")
-        labels = EdgeLabels(context.theme, widest="foundation  0.000", leaders=False)
+        labels = EdgeLabels(context.theme, leaders=False)
         super().__init__(context, "Activity by layer", chart, labels, EMPTY)
         self._answers = answers
         self._token = -1
@@ -46,7 +46,23 @@ class HeatMap(PlotCard):
         chart.hovered.connect(lambda x, y: self._point_at(math.floor(y), math.floor(x)))
         chart.stepped.connect(self._step)
         chart.left.connect(self._unhover)
+        context.theme.changed.connect(self._restyle)
+        self._restyle()
         self.refresh()
+
+    def _restyle(self) -> None:
+        self._image.setLookupTable(heat_colours(self.context.theme.dark))
+        pen = QPen(QColor(self.context.theme.colors.card), 2)
+        pen.setCosmetic(True)
+        for seam in self._seams:
+            seam.setPen(pen)
+        self._show_range()
+
+    def _show_range(self) -> None:
+        """What the colours mean."""
+        table = heat_colours(self.context.theme.dark)
+        stops = tuple(QColor(*(int(part) for part in table[i])) for i in range(0, 256, 15))
+        self.labels.set_colour_bar(ColourBar(stops, "0", f"{self._top:g}"))
 
     def select(self, token: int) -> None:
         """Show one token's activity; -1 shows the mean of the answer."""
@@ -70,20 +86,14 @@ class HeatMap(PlotCard):
         return f"token {token}"
 
     def _draw(self) -> None:
-        colors = self.context.theme.colors
         n_layers = self._values.shape[1]
-        self._top = nice_top(float(self._values.max(initial=0.0)), self._top)
+        top = nice_top(float(self._values.max(initial=0.0)), self._top)
+        if top != self._top:
+            self._top = top
+            self._show_range()
         self._image.setImage(self._values, levels=(0.0, self._top), autoLevels=False)
-        table = heat_colours(self.context.theme.dark)
-        self._image.setLookupTable(table)
         self.chart.set_range(0, n_layers, len(LEVELS))
         self.chart.set_ticks([(at + 0.5, text) for at, text in _layer_ticks(n_layers)])
-        for seam in self._seams:
-            pen = QPen(QColor(colors.card), 2)
-            pen.setCosmetic(True)
-            seam.setPen(pen)
-        stops = tuple(QColor(*(int(part) for part in table[i])) for i in range(0, 256, 15))
-        self.labels.set_colour_bar(ColourBar(stops, "0", f"{self._top:g}"))
 
     def _label(self, what: str) -> None:
         """Each level's mean over the layers, or its value at the layer under the pointer."""

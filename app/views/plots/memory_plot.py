@@ -43,7 +43,7 @@ class MemoryPlot(PlotCard):
 
     def __init__(self, context: AppContext, history: MemoryHistory) -> None:
         chart = Chart(context.theme, "Memory by owner over time")
-        labels = EdgeLabels(context.theme, widest="other processes  88.8")
+        labels = EdgeLabels(context.theme)
         super().__init__(context, "Memory by owner", chart, labels, EMPTY)
         self._history = history
         self._scope = "Model"

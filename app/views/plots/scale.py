@@ -11,7 +11,7 @@ _TOPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _HEADROOM = 1.04
 _KEEP_ABOVE = 0.6
-TIME_SPANS_S = (30, 60, 120, 180, 300)
+LONGEST_SPAN_S = 300
 
 
 def nice_top(value: float, current: float = 0.0) -> float:
@@ -45,17 +45,17 @@ def count_ticks(first: int, last: int, at_most: int = 6) -> list[Tick]:
 
 
 def time_span(available_s: float) -> int:
-    """The shortest span (seconds) that shows all there is, five minutes at most."""
-    return next((span for span in TIME_SPANS_S if span >= available_s), TIME_SPANS_S[-1])
+    """A round span (seconds) that shows all there is and little else, five minutes at most."""
+    step = 10 if available_s <= 60 else 30
+    return min(max(30, math.ceil(available_s / step) * step), LONGEST_SPAN_S)
 
 
 def time_ticks(span_s: int) -> list[Tick]:
     """Ticks inside a span that ends now."""
-    if span_s >= 120:
-        minutes = range(span_s // 60, 0, -1)
-        return [(-60.0 * m, f"−{m} min") for m in minutes if m * 60 < span_s]
-    step = span_s // 3
-    return [(-float(s), f"−{s} s") for s in range(span_s - step, 0, -step)]
+    if span_s > 60:
+        return [(-60.0 * m, f"−{m} min") for m in range((span_s - 1) // 60, 0, -1)]
+    step = 10 if span_s <= 30 else 20
+    return [(-float(s), f"−{s} s") for s in range((span_s - 1) // step * step, 0, -step)]
 
 
 def spread(anchors: Sequence[float], spacing: float, low: float, high: float) -> list[float]:
