@@ -95,8 +95,7 @@ class LinearLevels:
         self.b = torch.cat([pair.b.to(weight.device, weight.dtype).t() for pair in pairs])
         self.slices = _slices(levels)
         self.gain = torch.zeros(self.rank, device=weight.device)
-        b32 = self.b.float()
-        self.gram = b32 @ b32.t()  # [R, R], so that |B_i z_i|^2 = z_i^T G_ii z_i
+        self.gram = [_gram(self.b[part.start : part.stop].float()) for part in self.slices]
         self.z: torch.Tensor | None = None
         self.output: torch.Tensor | None = None
 
@@ -130,6 +129,11 @@ class LinearLevels:
         """Give the linear its own forward back."""
         self.linear.__dict__.pop("forward", None)
         self.z = self.output = None
+
+
+def _gram(rows: torch.Tensor) -> torch.Tensor:
+    """B_i^T B_i [r, r] of one level (rows are B_i^T), so that |B_i z|^2 = z^T G z."""
+    return rows @ rows.t()
 
 
 def _slices(levels: Mapping[int, LoraPair]) -> tuple[RankSlice, ...]:

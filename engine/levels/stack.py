@@ -175,7 +175,7 @@ class LevelStack:
     def _count_bytes(self) -> None:
         totals = [0] * len(self._names)
         for module in self._modules.values():
-            row_bytes = (module.a.nbytes + module.b.nbytes + module.gram.nbytes) // module.rank
-            for part in module.slices:
-                totals[part.level] += (part.stop - part.start) * row_bytes
+            row_bytes = (module.a.nbytes + module.b.nbytes) // module.rank
+            for part, gram in zip(module.slices, module.gram, strict=True):
+                totals[part.level] += (part.stop - part.start) * row_bytes + gram.nbytes
         self._infos = [replace(info, bytes=total) for info, total in zip(self._infos, totals, strict=True)]

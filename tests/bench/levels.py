@@ -2,8 +2,9 @@
 
     python -m tests.bench.levels [--widths 1024 256] [--dtypes float32 bfloat16] [--rounds 30]
 
-Every round times one step of each variant in turn; ratios are medians over rounds of step over base, so
-that a busy machine slows both. Pin it to one core (taskset -c 0) for figures that repeat.
+Every round times one step of each variant in turn, in CPU time of the one thread; ratios are medians over
+rounds of step over base. Pin it to one core (taskset -c 0) for figures that repeat. The bundled starter
+model is measured with the same ranks when it is there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -25,6 +27,7 @@ from engine.protocol import LEVELS
 
 RANKS = (64, 32, 16, 8, 4)
 LAYERS = 8
+STARTER = Path(__file__).parents[2] / "resources" / "starter" / "hf"
 CONTEXT_TOKENS = 64
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 BAR = 1.2
@@ -40,17 +43,19 @@ def main(argv: Sequence[str]) -> dict[str, object]:
     parser.add_argument("--rounds", type=int, default=30)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
-    rows = [measure(d, dtype, args.rounds) for d in args.widths for dtype in args.dtypes]
+    rows = []
+    for dtype in args.dtypes:
+        rows += [measure(f"d={d}", _random_model(d), dtype, args.rounds) for d in args.widths]
+        if STARTER.is_dir():
+            rows.append(measure("starter", LlamaForCausalLM.from_pretrained(STARTER), dtype, args.rounds))
     _print(rows)
-    judged = [row for row in rows if row["d"] == 1024]
+    judged = [row for row in rows if row["model"] == "d=1024"]
     return {"rows": rows, "bar": BAR, "pass": all(float(str(row["ours / floor"])) <= BAR for row in judged)}
 
 
-def measure(d: int, dtype_name: str, rounds: int) -> dict[str, object]:
+def measure(name: str, model: LlamaForCausalLM, dtype: str, rounds: int) -> dict[str, object]:
     """One row: medians in ms and ratios to the base."""
-    dtype: torch.dtype = getattr(torch, dtype_name)
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(_config(d)).to(dtype).eval().requires_grad_(False)
+    model = model.to(getattr(torch, dtype)).eval().requires_grad_(False)
     merged, wrapped = copy.deepcopy(model), _with_peft(copy.deepcopy(model))
     stack = LevelStack(model)
     floor = _floor(stack.base_modules())
@@ -66,9 +71,9 @@ def measure(d: int, dtype_name: str, rounds: int) -> dict[str, object]:
     }
     times = _interleave(variants, stack, rounds)
     base = times["base"]
-    row: dict[str, object] = {"d": d, "dtype": dtype_name, "base ms": statistics.median(base) * 1e3}
-    for name in ("merged", "peft", "ours", "ours + activity"):
-        row[name] = statistics.median(t / b for t, b in zip(times[name], base, strict=True))
+    row: dict[str, object] = {"model": name, "dtype": dtype, "base ms": statistics.median(base) * 1e3}
+    for variant in ("merged", "peft", "ours", "ours + activity"):
+        row[variant] = statistics.median(t / b for t, b in zip(times[variant], base, strict=True))
     row["floor"] = floor
     row["ours / floor"] = float(str(row["ours"])) / floor
     return row
@@ -83,15 +88,16 @@ def _interleave(
             for name, (step, gains) in variants.items():
                 stack.set_gains(gains)
                 step()
-                started = time.perf_counter()
+                started = time.process_time()
                 step()
                 if number >= 3:
-                    times[name].append(time.perf_counter() - started)
+                    times[name].append(time.process_time() - started)
     return times
 
 
-def _config(d: int) -> LlamaConfig:
-    return LlamaConfig(
+def _random_model(d: int) -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    config = LlamaConfig(
         hidden_size=d,
         intermediate_size=d * 11 // 4,
         num_hidden_layers=LAYERS,
@@ -100,6 +106,7 @@ def _config(d: int) -> LlamaConfig:
         vocab_size=1024,
         max_position_embeddings=256,
     )
+    return LlamaForCausalLM(config)
 
 
 def _adapter(base: BaseModules, rank: int) -> Adapter:
