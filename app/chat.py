@@ -7,7 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
 
-from app.chat_run import AnswerRun
+from app.chat_run import AnswerRun, place_of
 from app.chat_shelf import ChatShelf
 from app.chat_tree import ChatTree, Node, new_id, tree_of
 from app.context import AppContext
@@ -21,7 +21,6 @@ from engine.protocol import (
     Generate,
     ModelInfo,
     OpenChat,
-    SaveTo,
     SetActiveLeaf,
     TextDelta,
     TokenStats,
@@ -183,33 +182,26 @@ class ChatController(QObject):
 
     def _ask(self, user: Node, again: Node | None = None) -> None:
         """Have ``user``'s message answered, in ``again`` if that is given, else as a new version."""
-        new = not user.stored
         if again is None:
             answer = self._tree.add(Node(new_id(), user.message_id, "assistant", state="waiting"))
         else:
             answer = self._tree.take_up_again(again.message_id)
             self._tree.show(again.message_id)
-        save = SaveTo(
-            chat_id=self.chat_id,
-            parent_id=user.parent_id if new else user.message_id,
-            user_id=user.message_id if new else None,
-            assistant_id=answer.message_id,
-        )
         run = self._run = AnswerRun(self._tree, answer, self._context.session.value.effective_gains())
         self._remember_chat()
         self.shelf.touch(self.chat_id, self.path[0].text, len(self._tree))
         self._path_changed()
         self.message_changed.emit(answer.message_id)
         self.streaming_changed.emit(True)
-        run.job = self._generate(user, save, run)
+        run.job = self._generate(user, run)
 
-    def _generate(self, user: Node, save: SaveTo, run: AnswerRun) -> int:
+    def _generate(self, user: Node, run: AnswerRun) -> int:
         session = self._context.session.value
         command = Generate(
             messages=self._tree.prompt(user.message_id),
             sampling=session.sampling,
             documents=Documents(k=session.passages) if session.use_documents else None,
-            save=save,
+            save=place_of(run.tree, user, run.node),
         )
         return self._context.client.send(command, on_event=lambda event: self._take(run, event))
 

@@ -15,10 +15,21 @@ from engine.protocol import (
     Progress,
     PromptReady,
     Retrieved,
+    SaveTo,
     Started,
     TextDelta,
     TokenStats,
 )
+
+
+def place_of(tree: ChatTree, user: Node, answer: Node) -> SaveTo:
+    """Where the engine keeps ``answer``, and ``user``'s message unless it has that already."""
+    return SaveTo(
+        chat_id=tree.chat_id,
+        parent_id=user.message_id if user.stored else user.parent_id,
+        user_id=None if user.stored else user.message_id,
+        assistant_id=answer.message_id,
+    )
 
 
 class AnswerRun:

@@ -18,9 +18,9 @@ from app.markdown_inline import Look
 from app.markdown_writer import Writer
 from app.source_map import Leaf
 
-SEGMENT_CHARS = 6_000
-# A table or a list without end would make one huge segment.
-SEGMENT_MAX_CHARS = 4 * SEGMENT_CHARS
+SEGMENT_CHARS = 3_000
+# A table, a list or code without end would make one huge segment.
+SEGMENT_MAX_CHARS, CODE_MAX_CHARS = 12_000, 48_000
 
 __all__ = ["Look", "Rendered", "Segment", "render", "segments"]
 
@@ -64,22 +64,23 @@ def _parser() -> MarkdownIt:
 
 
 def segments(source: str) -> list[Segment]:
-    """``source`` cut at blank lines outside code into pieces of some thousand characters, so that a
-    growing answer is rendered anew only at its end. The pieces joined are the source."""
+    """``source`` cut between blocks into pieces of some thousand characters, so that a growing answer
+    is rendered anew only at its end. Code and what is indented below a list item stay whole. The
+    pieces joined are the source."""
     out: list[Segment] = []
     start = at = 0
-    fence = ""
+    fence, after_blank = "", False
     for line in source.splitlines(keepends=True):
         size = at - start
-        ready = size >= SEGMENT_CHARS and not fence and not line.strip()
-        if ready or size >= SEGMENT_MAX_CHARS:
+        between = after_blank and not fence and not line[:1].isspace()
+        if (size >= SEGMENT_CHARS and between) or size >= (CODE_MAX_CHARS if fence else SEGMENT_MAX_CHARS):
             out.append(Segment(start, source[start:at]))
             start, fence = at, ""
         at += len(line)
-        fence = _fence_after(line, fence)
-        while at - start > SEGMENT_MAX_CHARS:  # one endless line
-            out.append(Segment(start, source[start : start + SEGMENT_MAX_CHARS]))
-            start += SEGMENT_MAX_CHARS
+        fence, after_blank = _fence_after(line, fence), not line.strip()
+        while at - start > CODE_MAX_CHARS:  # one endless line
+            out.append(Segment(start, source[start : start + CODE_MAX_CHARS]))
+            start += CODE_MAX_CHARS
     if at > start or not out:
         out.append(Segment(start, source[start:at]))
     return out

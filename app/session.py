@@ -35,6 +35,7 @@ class Session:
     use_documents: bool = True
     passages: int = 3
     chat_id: str = ""
+    draft: str = ""  # written but not sent
     model_folders: tuple[str, ...] = ()
 
     def effective_gains(self) -> tuple[float, ...]:

@@ -8,7 +8,15 @@ import pytest
 from PySide6.QtCore import QPoint, Qt, QUrl
 from PySide6.QtGui import QAccessible, QDesktopServices, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QMessageBox, QPlainTextEdit, QPushButton, QTextBrowser, QToolButton
+from PySide6.QtWidgets import (
+    QLabel,
+    QMessageBox,
+    QPlainTextEdit,
+    QPushButton,
+    QTextBrowser,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from app.chat import ChatController
@@ -100,8 +108,8 @@ def test_send_is_stop_while_an_answer_is_made(
     assert "stopped by you" in _labels(_answer(view))
 
 
-def _labels(answer: AnswerView) -> str:
-    return "\n".join(item.text() for item in answer.findChildren(QLabel) if item.isVisibleTo(answer))
+def _labels(part: QWidget) -> str:
+    return "\n".join(item.text() for item in part.findChildren(QLabel) if item.isVisibleTo(part))
 
 
 HIT = p.Hit(
@@ -232,7 +240,7 @@ def test_a_citation_opens_its_page_with_the_words_marked(
     viewer = view.passages
     assert viewer.isVisible()
     assert viewer.text.extraSelections()[0].cursor.selectedText() == "The tenant may not."
-    words = "\n".join(item.text() for item in viewer.findChildren(QLabel) if item.isVisibleTo(viewer))
+    words = _labels(viewer)
     assert "page 6 of 12" in words
     assert "changed since" in words
     QTest.keyClick(viewer, Qt.Key.Key_Escape)
@@ -412,3 +420,48 @@ def test_a_link_opens_only_after_the_person_agreed(
     assert not opened
     QTest.mouseClick(box.button(QMessageBox.StandardButton.Open), Qt.MouseButton.LeftButton)
     assert opened == ["https://a.example/x"]
+
+
+def test_what_was_written_but_not_sent_survives_a_restart(
+    view: ConversationView, context: AppContext, chat: ChatController, qtbot: QtBot
+) -> None:
+    _type(view, "half a thought")
+    qtbot.waitUntil(lambda: context.session.value.draft == "half a thought")
+    later = AppContext(
+        client=context.client, session=context.session, undo=context.undo, notices=context.notices,
+        theme=context.theme, actions=type(context.actions)(context.theme),
+    )  # fmt: skip
+    again = ConversationView(later, ChatController(later))
+    qtbot.addWidget(again)
+    assert again.composer.box.toPlainText() == "half a thought"
+
+
+def test_a_gain_edit_in_mid_answer_is_marked_where_it_holds(
+    view: ConversationView, context: AppContext, engine: ScriptedEngine
+) -> None:
+    def reply(command: p.Generate) -> list[p.Event]:
+        events = list(say(command, "One two three four."))
+        gains = (1.0, 0.4, 1.0, 1.0, 1.0)
+        return [*events[:5], p.GainsChanged(job=command.job, index=2, revision=2, gains=gains), *events[5:]]
+
+    engine.answer(p.Generate, reply)
+    answer = _ask(view, context)
+    assert "from “three four.…” on: domain 0.40" in _labels(answer)
+    view.inspect(1)
+    assert "domain 1.00" in _labels(view.inspection.panel)
+    view.inspect(2)
+    assert "domain 0.40" in _labels(view.inspection.panel)
+
+
+def test_a_pasted_book_is_shown_short_until_asked_for(
+    view: ConversationView, context: AppContext, engine: ScriptedEngine
+) -> None:
+    engine.hold(p.Generate)
+    _ask(view, context, "word " * 4000)
+    question = view.transcript.views()[0]
+    text = question.findChild(QTextBrowser)
+    assert isinstance(text, QTextBrowser)
+    assert len(text.toPlainText()) < 4000
+    whole = next(b for b in question.findChildren(QPushButton) if b.text() == "Show all")
+    QTest.mouseClick(whole, Qt.MouseButton.LeftButton)
+    assert len(text.toPlainText()) > 19_000

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, Signal
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QProgressBar, QWidget
+from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtGui import QCursor, QGuiApplication, QKeyEvent
+from PySide6.QtWidgets import QProgressBar, QToolTip, QWidget
 
 from app.chat_record import Record
 from app.chat_tree import Node
@@ -13,7 +13,7 @@ from app.views.conversation.body import AnswerBody
 from app.views.conversation.chips import Chips
 from app.views.conversation.error_card import ErrorCard
 from app.views.conversation.message import MessageView
-from app.views.conversation.words import activity_words, figures, figures_tip, notes
+from app.views.conversation.words import activity_words, figures, figures_tip, gain_edits, notes
 from app.views.parts import label
 
 
@@ -54,6 +54,7 @@ class AnswerView(MessageView):
         self._bar.setValue(int(1000 * (node.progress or 0.0)))
         self.body.setVisible(bool(node.text) or node.state == "streaming")
         self.body.show_text(node.text or " ", _numbers(record), writing=node.state == "streaming")
+        self.body.set_ticks([(at, f"from here: {gains}") for at, gains in gain_edits(node)])
         happened = notes(node)
         self._notes.setText("\n".join(happened))
         self._notes.setVisible(bool(happened))
@@ -65,6 +66,12 @@ class AnswerView(MessageView):
         self.tools.show_figures(figures(record, node.running), figures_tip(record))
         self.show_tools()
         self.setAccessibleName(f"Answer: {node.text}" if node.text else doing or "Answer")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.hasFocus():
+            self.token_clicked.emit(self.node.message_id, 0)
+        else:
+            super().keyPressEvent(event)
 
     def mark_token(self, start: int, end: int) -> QRect | None:
         """Mark a token; where it is drawn in this widget (None: it shows as no text)."""
@@ -81,6 +88,7 @@ class AnswerView(MessageView):
         elif kind == "code":
             segment, number = rest.split(":")
             QGuiApplication.clipboard().setText(self.body.code(int(segment), int(number)))
+            QToolTip.showText(QCursor.pos(), "Copied", self)
         else:
             self.link_followed.emit(target)
 

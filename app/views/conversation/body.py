@@ -36,6 +36,7 @@ class AnswerBody(QWidget):
         self._codes: list[tuple[str, ...]] = []
         self._wanted: list[Segment] = []
         self._citations: frozenset[int] = frozenset()
+        self._ticks: list[tuple[int, str]] = []
         self._mark: tuple[int, int] | None = None
         self._writing = False
         self._later = QTimer(self, singleShot=True, interval=0)
@@ -68,6 +69,11 @@ class AnswerBody(QWidget):
         """Mark source characters ``start`` to ``end``; an empty span marks nothing."""
         self._mark = (start, end) if end > start else None
         self._marks()
+
+    def set_ticks(self, ticks: list[tuple[int, str]]) -> None:
+        """Draw a line before these source characters, with words as tooltip."""
+        self._ticks = ticks
+        self._carets()
 
     def rect_of(self, start: int, end: int) -> QRect | None:
         """Where a source span is drawn, in this widget."""
@@ -129,6 +135,7 @@ class AnswerBody(QWidget):
         for i, text in enumerate(self._texts):
             last = self._writing and i == len(self._texts) - 1
             text.set_caret(QColor(self._theme.colors.text) if last else None)
+            text.set_ticks(self._ticks, QColor(self._theme.colors.warn))
         self._marks()
 
     def _marks(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
@@ -15,7 +15,7 @@ from app.session import Session
 from app.views.parts import button, label
 
 LEAST_LINES, MOST_LINES = 2, 9
-PASTE_CHARS = 400_000
+KEPT_CHARS, KEEP_MS = 100_000, 700
 
 
 class _Box(QPlainTextEdit):
@@ -55,6 +55,10 @@ class _Box(QPlainTextEdit):
         else:
             super().keyPressEvent(event)
 
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """Files are the window's business: it shows what it can do with them."""
+        return not source.hasUrls() and super().canInsertFromMimeData(source)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.fit()
@@ -77,7 +81,7 @@ class Composer(QWidget):
     def __init__(self, context: AppContext, chat: ChatController, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context, self._chat = context, chat
-        self._chat_id = chat.chat_id
+        self._chat_id, self._unsent = chat.chat_id, not chat.path
         self.box = _Box(self)
         self.box.setPlaceholderText("Ask about your documents…   Enter to send")
         self.box.submitted.connect(self.submit)
@@ -88,7 +92,11 @@ class Composer(QWidget):
         self.documents = self._documents_chip()
         self._hint = label("", "muted")
         self._lay_out()
+        self.box.setPlainText(context.session.value.draft)
+        self._keep = QTimer(self, singleShot=True, interval=KEEP_MS)
+        self._keep.timeout.connect(self._keep_draft)
         self.box.textChanged.connect(self._refresh)
+        self.box.textChanged.connect(self._keep.start)
         chat.streaming_changed.connect(lambda _on: self._refresh())
         chat.path_changed.connect(self._chat_changed)
         context.session.changed.connect(self._session_changed)
@@ -103,7 +111,6 @@ class Composer(QWidget):
         text = self.box.toPlainText()
         if self._chat.send(text):
             self.box.clear()
-            self._chat.drafts.pop(self._chat_id, None)
 
     def ask(self, question: str) -> None:
         """Send ``question``; where it cannot be sent it stands in the box."""
@@ -117,6 +124,12 @@ class Composer(QWidget):
         else:
             self.submit()
         self.box.setFocus()
+
+    def _keep_draft(self) -> None:
+        """What is written survives the end of the program."""
+        store, text = self._context.session, self.box.toPlainText()
+        if len(text) <= KEPT_CHARS:
+            store.set(replace(store.value, draft=text))
 
     def _documents_chip(self) -> QToolButton:
         chip = QToolButton()
@@ -152,14 +165,17 @@ class Composer(QWidget):
         self.send.setEnabled(busy or bool(self.box.toPlainText().strip()))
         if not busy or not self._hint.text():
             self._hint.setText("Shift+Enter for a new line" if not self.box.document().isEmpty() else "")
-        self._chat.drafts[self._chat_id] = self.box.toPlainText()[:PASTE_CHARS]
 
     def _chat_changed(self) -> None:
-        if self._chat.chat_id == self._chat_id:
-            return
-        self._chat.drafts[self._chat_id] = self.box.toPlainText()
-        self._chat_id = self._chat.chat_id
-        self.box.setPlainText(self._chat.drafts.get(self._chat_id, ""))
+        """Keep the draft of the chat that is left. One that was never sent from cannot be found
+        again, so its text comes along."""
+        if self._chat.chat_id != self._chat_id:
+            written = self.box.toPlainText()
+            carried = written if self._unsent else ""
+            self._chat.drafts[self._chat_id] = written
+            self._chat_id = self._chat.chat_id
+            self.box.setPlainText(self._chat.drafts.get(self._chat_id, "") or carried)
+        self._unsent = not self._chat.path
 
     def _session_changed(self, _old: Session, new: Session) -> None:
         self.documents.setChecked(new.use_documents)

@@ -14,6 +14,8 @@ from app.views.parts import button
 
 WIDEST_SHARE = 0.78
 PADDING_PX = 14
+# A pasted book would push the conversation away.
+SHORT_CHARS = 3_000
 
 
 class QuestionView(MessageView):
@@ -40,7 +42,11 @@ class QuestionView(MessageView):
         self.column.addLayout(row)
         self._editor: QFrame | None = None
         self.tools.edited.connect(self.edit)
-        self._text.show_plain(node.text)
+        self._whole = button("Show all", flat=True)
+        self._whole.clicked.connect(self._show_all)
+        self._whole.setVisible(len(node.text) > SHORT_CHARS)
+        inside.addWidget(self._whole)
+        self._text.show_plain(_short(node.text))
 
     def edit(self) -> None:
         """Open the editor in place of the bubble."""
@@ -53,6 +59,10 @@ class QuestionView(MessageView):
         if isinstance(box, QPlainTextEdit):
             box.setFocus()
             box.selectAll()
+
+    def _show_all(self) -> None:
+        self._whole.hide()
+        self._text.show_plain(self.node.text)
 
     def cancel(self) -> None:
         """Close the editor; the message stays as it was."""
@@ -74,6 +84,10 @@ class QuestionView(MessageView):
         self._bubble.setFixedWidth(min(widest, int(document.idealWidth()) + 2 * PADDING_PX + 2))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if escape and event.type() == QEvent.Type.ShortcutOverride:
+            event.accept()  # Esc closes the editor before it stops an answer
+            return True
         if event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
             if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not shift:
@@ -109,3 +123,7 @@ class QuestionView(MessageView):
         box = self._editor.findChild(QPlainTextEdit) if self._editor is not None else None
         if isinstance(box, QPlainTextEdit) and box.toPlainText().strip():
             self.resent.emit(self.node.message_id, box.toPlainText())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHORT_CHARS else text[:SHORT_CHARS].rstrip() + " …"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QByteArray, QPoint, QRect, Qt, QUrl, Signal
+from PySide6.QtCore import QByteArray, QEvent, QPoint, QRect, Qt, QUrl, Signal
 from PySide6.QtGui import (
     QColor,
+    QHelpEvent,
     QImage,
     QMouseEvent,
     QPainter,
@@ -19,7 +20,7 @@ from PySide6.QtGui import (
     QWheelEvent,
 )
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QTextEdit, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QTextEdit, QToolTip, QWidget
 
 from app.formulas import Formula
 from app.markdown import Rendered
@@ -27,6 +28,7 @@ from app.source_map import SourceMap
 
 CARET_WIDTH_PX = 3
 PICTURE_SCALE = 2.0
+TICK_WIDTH_PX, TICK_NEAR_PX = 2, 4
 
 
 class RichText(QTextBrowser):
@@ -50,6 +52,8 @@ class RichText(QTextBrowser):
         self._source_map: SourceMap | None = None
         self._pressed: QPoint | None = None
         self._caret: QColor | None = None
+        self._ticks: tuple[tuple[int, str], ...] = ()
+        self._tick_colour = QColor()
 
     def show_rendered(self, rendered: Rendered, offset: int = 0) -> None:
         """Show HTML; ``offset`` is where its source begins in the whole message."""
@@ -84,6 +88,11 @@ class RichText(QTextBrowser):
             if shown is not None:
                 marks.append(self._selection(*shown, look))
         self.setExtraSelections(marks)
+
+    def set_ticks(self, ticks: Sequence[tuple[int, str]], colour: QColor) -> None:
+        """Draw a thin line before each of these source characters; its words are the tooltip."""
+        self._ticks, self._tick_colour = tuple(ticks), colour
+        self.viewport().update()
 
     def rect_of(self, start: int, end: int) -> QRect | None:
         """Where a source span is drawn, in this widget; None if nothing of it shows."""
@@ -140,14 +149,35 @@ class RichText(QTextBrowser):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        if self._caret is None:
-            return
+        for line, _ in self._tick_lines():
+            painter = QPainter(self.viewport())
+            painter.fillRect(line, self._tick_colour)
+            painter.end()
+        if self._caret is not None:
+            self._paint_caret(self._caret)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            near = [words for line, words in self._tick_lines() if _near(line, event.pos())]
+            QToolTip.showText(event.globalPos(), near[0] if near else "", self)
+            return True
+        return super().viewportEvent(event)
+
+    def _tick_lines(self) -> list[tuple[QRect, str]]:
+        out = []
+        for at, words in self._ticks:
+            rect = self.rect_of(at, at + 1)
+            if rect is not None:
+                out.append((QRect(rect.left() - 1, rect.top(), TICK_WIDTH_PX, rect.height()), words))
+        return out
+
+    def _paint_caret(self, colour: QColor) -> None:
         cursor = QTextCursor(self.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
         at = self.cursorRect(cursor)
         painter = QPainter(self.viewport())
         height = self.fontMetrics().height() - 2
-        painter.fillRect(at.left() + 2, at.center().y() - height // 2, CARET_WIDTH_PX, height, self._caret)
+        painter.fillRect(at.left() + 2, at.center().y() - height // 2, CARET_WIDTH_PX, height, colour)
 
     def _selection(self, start: int, end: int, look: QTextCharFormat) -> QTextEdit.ExtraSelection:
         out = QTextEdit.ExtraSelection()
@@ -166,6 +196,10 @@ class RichText(QTextBrowser):
         if not cursor.block().text():
             block.setLineHeight(1, 2)  # QTextBlockFormat.FixedHeight
         cursor.setBlockFormat(block)
+
+
+def _near(line: QRect, at: QPoint) -> bool:
+    return line.adjusted(-TICK_NEAR_PX, 0, TICK_NEAR_PX, 0).contains(at)
 
 
 def _picture(formula: Formula) -> QImage:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
+from PySide6.QtGui import QCursor
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QToolTip, QWidget
 
 from app.theme import Theme
 from app.views.parts import icon_button, label
@@ -66,6 +67,7 @@ class MessageTools(QWidget):
     def _make_buttons(self, theme: Theme, question: bool) -> tuple[QToolButton, ...]:
         copy = icon_button("copy", "Copy question" if question else "Copy answer", theme)
         copy.clicked.connect(self.copied)
+        copy.clicked.connect(lambda: QToolTip.showText(QCursor.pos(), "Copied", self))
         if question:
             edit = icon_button("edit", "Edit and send again", theme)
             edit.clicked.connect(self.edited)

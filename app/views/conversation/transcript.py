@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from app.chat import ChatController
@@ -151,10 +151,17 @@ class Transcript(QScrollArea):
             self._dirty.discard(message_id)
             view.refresh()
             self._describe(self._chat.path[self._first :])
+            if not view.node.running:
+                self._announce(view.accessibleName())
             return
         self._dirty.add(message_id)
         if not self._clock.isActive():
             self._clock.start(max(PERIOD_MS, int(view.body.render_ms / LOAD_SHARE)))
+
+    def _announce(self, words: str) -> None:
+        """Have a screen reader say that the answer is there."""
+        if QAccessible.isActive():
+            QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, words))
 
     def _draw(self) -> None:
         for message_id in self._dirty:

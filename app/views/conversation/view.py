@@ -21,8 +21,8 @@ from app.views.passage_viewer import PassageViewer
 
 
 class ConversationView(Card):
-    """Registers its actions and brings the chats back; everything it shows comes from ``chat``. ``token_selected`` gives a
-    message and a token of it, or ('', -1)."""
+    """Registers its actions and brings the chats back; everything it shows comes from ``chat``.
+    ``token_selected`` gives a message and a token of it, or ('', -1)."""
 
     token_selected = Signal(str, int)
 

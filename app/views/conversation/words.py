@@ -43,8 +43,8 @@ def notes(node: Node) -> list[str]:
     return out
 
 
-def gain_notes(node: Node) -> list[str]:
-    """One line for each gain edit in mid-answer, with the words from which it holds."""
+def gain_edits(node: Node) -> list[tuple[int, str]]:
+    """For each gain edit in mid-answer the character from which it holds, and the new gains."""
     out = []
     tokens = node.record.tokens
     before = node.record.start_gains
@@ -55,16 +55,22 @@ def gain_notes(node: Node) -> list[str]:
             if i >= len(before) or before[i] != gain
         ]
         start = tokens[mark.index].start if mark.index < len(tokens) else len(node.text)
-        words = " ".join(_MARKUP.sub(" ", node.text[start : start + 40]).split())
-        out.append(
-            f"from “{words}…” on: {', '.join(changed)}" if words else f"from here: {', '.join(changed)}"
-        )
+        out.append((start, ", ".join(changed)))
         before = mark.gains
     return out
 
 
+def gain_notes(node: Node) -> list[str]:
+    """The same as lines to read: 'from “the walls are …” on: domain 0.40'."""
+    out = []
+    for start, gains in gain_edits(node):
+        words = " ".join(_MARKUP.sub(" ", node.text[start : start + 40]).split())
+        out.append(f"from “{words}…” on: {gains}" if words else f"from here: {gains}")
+    return out
+
+
 def figures(record: Record, running: bool) -> str:
-    """'48 tokens · 21.3 tok/s · first after 120 ms · 312 of 340 prompt tokens reused'."""
+    """'48 tokens · 21.3 tok/s · first token 120 ms · 312 reused'."""
     timings = record.timings
     if timings is None:
         last = record.tokens[-1] if record.tokens and running else None
@@ -74,7 +80,7 @@ def figures(record: Record, running: bool) -> str:
     parts = [
         counted(timings.generated_tokens, "token"),
         f"{timings.tokens_per_second:.1f} tok/s",
-        f"first {_duration(timings.first_token_ms)}",
+        f"first token {_duration(timings.first_token_ms)}",
     ]
     if timings.reused_tokens:
         parts.append(f"{timings.reused_tokens:,} reused")
