@@ -29,7 +29,7 @@ from app.notices import Notices
 from app.resources import resource
 from app.session import SessionStore
 from app.settings import Settings, SettingsFile
-from app.theme import Theme
+from app.theme import Mode, Theme
 from app.views.hint import Hint
 from app.views.menus import Menus
 from engine.errors import EngineError
@@ -64,26 +64,37 @@ def run(folder: Path) -> int:
 
 
 def _run(workspace: Workspace) -> int:
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     app = _application()
-    fresh = not (workspace.path / settings.NAME).exists()
-    kept, problems = settings.load(workspace.path)
-    theme = Theme(kept.theme)
-    theme.apply(app)
-    client = EngineClient(workspace.path, deferred=True)
-    parts = build(client, theme, workspace.path, kept)
     crash = CrashReport(workspace.path)
+    parts = open_window(app, workspace.path)
     crash.start(parts.context.notices, workspace.ended_abruptly)
-    _tell_problems(parts.context.notices, problems)
-    parts.window.painted.connect(lambda: _begin(parts, fresh))
-    collector = GarbageCollector(lambda: client.busy)
+    collector = GarbageCollector(lambda: parts.context.client.busy)
     parts.window.show()
     code = _exec(app)
     collector.stop()
-    client.close()
-    parts.settings.save()
+    close_window(parts)
     crash.stop()
     return code
+
+
+def open_window(app: QApplication, folder: Path, theme_mode: Mode | None = None) -> Parts:
+    """The window on a workspace, not shown yet: the engine starts after its first paint.
+    ``theme_mode`` overrides the kept one (system, light or dark)."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    fresh = not (folder / settings.NAME).exists()
+    kept, problems = settings.load(folder)
+    theme = Theme(theme_mode or kept.theme)
+    theme.apply(app)
+    parts = build(EngineClient(folder, deferred=True), theme, folder, kept)
+    _tell_problems(parts.context.notices, problems)
+    parts.window.painted.connect(lambda: _begin(parts, fresh))
+    return parts
+
+
+def close_window(parts: Parts) -> None:
+    """Stop the engine; what a person set is kept."""
+    parts.context.client.close()
+    parts.settings.save()
 
 
 def _application() -> QApplication:
@@ -162,9 +173,8 @@ def begin_first(parts: Parts) -> None:
 
 
 def _show_hint(parts: Parts) -> None:
-    """Point at the slider that shows most: the first level that has an adapter at rest."""
-    levels = parts.context.session.value.levels
-    name = next((level.name for level in levels if level.adapter_path and level.gain == 0.0), "")
+    """Point at the slider that shows most."""
+    name = first_start.hint_level(parts.context.session.value)
     if not name:
         return
     strip = parts.window.levels.strips[name]

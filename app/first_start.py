@@ -11,8 +11,8 @@ from engine.protocol import LEVELS
 
 SAMPLE_SUFFIXES = {".md", ".pdf", ".docx", ".html", ".txt"}
 HINT = "slide_me"
-# The level that holds an adapter, by the adapter's folder; what is not named here stays unused.
-STARTER_LEVELS = {"headline": "foundation", "json": "domain", "terse": "agent"}
+# Where the hint points, if an adapter lies there: its effect is the plainest.
+HINT_LEVEL = "domain"
 
 
 def starter_path() -> Path | None:
@@ -22,10 +22,10 @@ def starter_path() -> Path | None:
 
 
 def starter_adapters() -> dict[str, Path]:
-    """Level -> bundled adapter."""
+    """Level -> bundled adapter: the folders are called after the level they are meant for."""
     folder = resource("starter", "adapters")
-    found = {level: folder / name for name, level in STARTER_LEVELS.items()}
-    return {level: path for level, path in found.items() if (path / "adapter_config.json").is_file()}
+    found = {level: sorted(folder.glob(f"{level}-*/adapter_config.json")) for level in LEVELS}
+    return {level: paths[0].parent for level, paths in found.items() if paths}
 
 
 def sample_documents() -> list[str]:
@@ -36,9 +36,16 @@ def sample_documents() -> list[str]:
     return [str(path) for path in sorted(folder.iterdir()) if path.suffix in SAMPLE_SUFFIXES]
 
 
+def hint_level(session: Session) -> str:
+    """The level whose slider a new person is to try ('' when no adapter is at rest)."""
+    resting = [level.name for level in session.levels if level.adapter_path and level.gain == 0.0]
+    return HINT_LEVEL if HINT_LEVEL in resting else next(iter(resting), "")
+
+
 def first_session(session: Session) -> Session:
     """``session`` with the starter and its adapters. They lie at gain 0, so that the first answer is
-    the plain model's and the first slider that is moved shows what a level does."""
+    the plain model's and the first slider that is moved shows what a level does; and the likeliest
+    token is always taken, so that nothing but the slider changes the answer."""
     model, adapters = starter_path(), starter_adapters()
     if model is None:
         return session
@@ -48,4 +55,5 @@ def first_session(session: Session) -> Session:
         else session.level(name)
         for name in LEVELS
     )
-    return replace(session, model_path=str(model), levels=levels)
+    sampling = replace(session.sampling, temperature=0.0)
+    return replace(session, model_path=str(model), levels=levels, sampling=sampling)

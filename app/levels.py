@@ -84,6 +84,8 @@ class LevelsController(QObject):
 
     def set_all_muted(self, muted: bool) -> None:
         """Mute or unmute every level, as one step."""
+        if all(level.muted == muted for level in self._store.value.levels):
+            return
         self._context.undo.beginMacro("mute all levels" if muted else "unmute all levels")
         for level in LEVELS:
             self.set_muted(level, muted)

@@ -28,8 +28,8 @@ from app.views.plots.panel import PlotsPanel
 from app.views.sampling import SamplingPanel
 
 MARGIN_PX = 12
+FIRST_SIZE = (1440, 900)
 LEFT_PX, RIGHT_PX, BOTTOM_PX = 300, 372, 190
-ABOVE_COMPOSER_PX = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ class MainWindow(QMainWindow):
     def restore(self) -> None:
         """Put the window and its docks where they were."""
         saved = self._settings.value
-        self.resize(1440, 900)
+        room = self.screen().availableGeometry()
+        self.resize(min(FIRST_SIZE[0], room.width()), min(FIRST_SIZE[1], room.height()))
         self.restoreGeometry(QByteArray.fromBase64(saved.geometry.encode()))
         self.restoreState(QByteArray.fromBase64(saved.docks.encode()))
 
@@ -154,8 +155,8 @@ class MainWindow(QMainWindow):
             self._controllers.library.add_paths(list(what.paths))
 
     def _show_title(self) -> None:
-        model = self._controllers.models.model
-        self.setWindowTitle(f"{model.name} — Strata" if model else "Strata")
+        models = self._controllers.models
+        self.setWindowTitle(f"{models.shown_name} — Strata" if models.model else "Strata")
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls():

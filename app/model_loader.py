@@ -49,6 +49,14 @@ class ModelLoader(QObject):
         context.client.subscribe(LevelsChanged, self._levels_changed)
 
     @property
+    def shown_name(self) -> str:
+        """What people call the loaded model: as the list of found models does, else by its file."""
+        if self.model is None:
+            return ""
+        listed = next((found.name for found in self.found if found.path == self.model.path), "")
+        return listed or self.model.name
+
+    @property
     def scanning(self) -> bool:
         """Whether the disk is being looked through."""
         return bool(self._scan_job)
@@ -160,6 +168,7 @@ class ModelLoader(QObject):
         if isinstance(event, Finished) and isinstance(event.result, tuple):
             self.found = event.result
         self.found_changed.emit()
+        self.changed.emit()
 
     def _levels_changed(self, event: LevelsChanged) -> None:
         if not event.levels and self.model is not None:

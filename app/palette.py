@@ -20,6 +20,7 @@ from app.actions import ActionRegistry
 from app.theme import Theme
 
 WIDTH_PX, ROW_PX, ROWS = 520, 32, 10
+OWN_TEXT_BONUS = 500
 _ACTION = Qt.ItemDataRole.UserRole
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -33,25 +34,37 @@ def score(query: str, text: str) -> int | None:
         if found < 0:
             return None
         run = run + 1 if found == at else 0
-        total += 1 + 3 * run + (5 if found == 0 or not text_low[found - 1].isalnum() else 0)
+        total += 1 + 5 * run + (5 if found == 0 or not text_low[found - 1].isalnum() else 0)
         at = found + 1
     return total * 100 - len(text)
 
 
 def matches(query: str, actions: ActionRegistry) -> list[QAction]:
     """The enabled actions that fit, best first (all of them for an empty query)."""
-    ranked = [(score(query, words(action)), action) for action in actions if action.isEnabled()]
+    ranked = [(_rank(query, action), action) for action in actions if action.isEnabled()]
     found = [(points, action) for points, action in ranked if points is not None]
     if query.strip():
         found.sort(key=lambda pair: -pair[0])
     return [action for _, action in found]
 
 
+def _rank(query: str, action: QAction) -> int | None:
+    """What stands in the action's own text counts more than what its menu's name adds."""
+    own, whole = score(query, plain(action)), score(query, words(action))
+    if own is None:
+        return whole
+    return max(own + OWN_TEXT_BONUS, whole or 0)
+
+
+def plain(action: QAction) -> str:
+    """The action's text without its ampersands."""
+    return action.text().replace("&", "")
+
+
 def words(action: QAction) -> str:
     """What the palette calls an action: its menu and its text."""
-    text = action.text().replace("&", "")
     menu = action.data()
-    return f"{menu}: {text}" if menu else text
+    return f"{menu}: {plain(action)}" if menu else plain(action)
 
 
 class CommandPalette(QFrame):
@@ -83,7 +96,7 @@ class CommandPalette(QFrame):
         window = self._window
         self._query.clear()
         self._fill("")
-        self.setFixedSize(WIDTH_PX, ROWS * ROW_PX + 70)
+        self.setFixedWidth(WIDTH_PX)
         corner = window.mapToGlobal(window.rect().topLeft())
         self.move(corner.x() + (window.width() - WIDTH_PX) // 2, corner.y() + 56)
         self.show()
@@ -97,6 +110,8 @@ class CommandPalette(QFrame):
             item.setIcon(action.icon())
             self._list.addItem(item)
         self._list.setCurrentRow(0)
+        self._list.setFixedHeight(ROW_PX * min(ROWS, max(1, self._list.count())) + 4)
+        self.adjustSize()
 
     def _run(self, item: QListWidgetItem | None) -> None:
         if item is not None:
@@ -141,7 +156,7 @@ class _Row(QStyledItemDelegate):
         action.icon().paint(painter, QRect(rect.x() + 10, rect.y() + 8, 16, 16))
         inner = rect.adjusted(36, 0, -12, 0)
         painter.setPen(QColor(colors.text))
-        painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, action.text().replace("&", ""))
+        painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, plain(action))
         shortcut = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
         painter.setPen(QColor(colors.muted))
         painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, shortcut)

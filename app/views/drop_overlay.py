@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDragMoveEvent,
     QDropEvent,
+    QMouseEvent,
     QPainter,
     QPaintEvent,
     QPen,
@@ -36,6 +37,7 @@ class DropOverlay(QWidget):
         self._what: Dropped | None = None
         self._level = ""
         self.setAcceptDrops(True)
+        self.setMouseTracking(True)
         self.setAccessibleName("Drop here")
         self.hide()
 
@@ -64,26 +66,33 @@ class DropOverlay(QWidget):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self.hide()
-        what = self._what
-        if what is None or what.kind == "nothing":
-            event.ignore()
-            return
-        level = self.level_at(event.position()) if what.kind == "adapter" else ""
-        if what.kind == "adapter" and not level:
+        self._level = self.level_at(event.position()) if self._is_adapter() else ""
+        if not self._can_drop():
             event.ignore()
             return
         event.acceptProposedAction()
-        self.chosen.emit(what, level)
+        self.chosen.emit(self._what, self._level)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """The mouse moves freely, so the drag has ended without a word."""
+        self.hide()
 
     def _judge(self, event: QDragMoveEvent) -> None:
-        """Accept the drag itself everywhere (else no drop comes), and show what it would do."""
-        adapter = self._what is not None and self._what.kind == "adapter"
-        self._level = self.level_at(event.position()) if adapter else ""
-        if self._what is not None and self._what.kind == "nothing":
-            event.ignore()
-        else:
+        """Show what a drop here would do."""
+        self._level = self.level_at(event.position()) if self._is_adapter() else ""
+        if self._can_drop():
             event.acceptProposedAction()
+        else:  # accepted all the same: else Qt would not tell when the drag leaves
+            event.setDropAction(Qt.DropAction.IgnoreAction)
+            event.accept()
         self.update()
+
+    def _is_adapter(self) -> bool:
+        return self._what is not None and self._what.kind == "adapter"
+
+    def _can_drop(self) -> bool:
+        kind = self._what.kind if self._what is not None else "nothing"
+        return kind in ("model", "documents") or (kind == "adapter" and bool(self._level))
 
     def target(self, level: str) -> QRectF:
         """The drop target of ``level``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QGridLayout, QSpinBox, QVBoxLayout, QWidget
 
 from app.context import AppContext
@@ -85,6 +86,7 @@ class LoadSettingsForm(QWidget):
         box.setSingleStep(step)
         box.setSpecialValueText(special)
         mind_manners(box)
+        box.setAlignment(Qt.AlignmentFlag.AlignLeft)
         box.setGroupSeparatorShown(True)
         keeps_minimum = name == "n_gpu_layers"
         box.valueChanged.connect(
@@ -95,6 +97,7 @@ class LoadSettingsForm(QWidget):
 
     def _choice(self, name: str) -> QComboBox:
         combo = QComboBox()
+        combo.view().setAccessibleName(_CHOICES[name][0])
         for text, value in _CHOICES[name][2]:
             combo.addItem(text, value)
         combo.activated.connect(lambda index: self._write(name, combo.itemData(index)))

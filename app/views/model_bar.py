@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QElapsedTimer, QSize, Qt
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from app.context import AppContext
-from app.icons import bind_icon
+from app.icons import bind_icon, pixmap
 from app.model_loader import ModelLoader, model_name
 from app.views.model_picker import ModelPicker
 from app.views.parts import ElidedLabel, icon_button, label
@@ -27,16 +27,12 @@ class ModelButton(QPushButton):
         self.setFixedWidth(220)
         self._text = ElidedLabel("", "", Qt.TextElideMode.ElideMiddle)
         self._text.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._chevron = icon_label()
+        self.chevron = QLabel()
+        self.chevron.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         row = QHBoxLayout(self)
         row.setContentsMargins(10, 0, 8, 0)
         row.addWidget(self._text, 1)
-        row.addWidget(self._chevron)
-
-    @property
-    def chevron(self) -> QPushButton:
-        """The little arrow (it takes no clicks)."""
-        return self._chevron
+        row.addWidget(self.chevron)
 
     def show_name(self, name: str) -> None:
         """Show and say the model's name."""
@@ -46,19 +42,6 @@ class ModelButton(QPushButton):
 
     def sizeHint(self) -> QSize:
         return QSize(220, 32)
-
-
-def icon_label() -> QPushButton:
-    """A picture that takes neither clicks nor focus."""
-    out = QPushButton()
-    out.setProperty("flat", True)
-    out.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-    out.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    out.setAccessibleName("opens a list")
-    out.setFixedSize(18, 18)
-    out.setIconSize(QSize(14, 14))
-    out.setStyleSheet("padding: 0")
-    return out
 
 
 class ModelBar(QWidget):
@@ -72,7 +55,6 @@ class ModelBar(QWidget):
         self._answering = 0
         self._speed = 0.0
         self.button = ModelButton()
-        bind_icon(self.button.chevron, "chevron-down", context.theme, "muted")
         self.picker = ModelPicker(context, loader, self)
         self._chips = {name: label("", "chip") for name in ("context", "layers", "backend")}
         self._stage = label("", "muted")
@@ -141,7 +123,11 @@ class ModelBar(QWidget):
     def _show(self) -> None:
         loader, model = self._loader, self._loader.model
         self.button.show_name(
-            model_name(loader.loading) if loader.loading else model.name if model else "Choose a model"
+            model_name(loader.loading)
+            if loader.loading
+            else self._loader.shown_name
+            if model
+            else "Choose a model"
         )
         self._show_chips(None if loader.loading else model)
         for widget in (self._progress, self._stage, self._cancel):
@@ -149,6 +135,7 @@ class ModelBar(QWidget):
         self._stage.setText(loader.stage)
         self._progress.setRange(0, 0 if loader.fraction is None else 100)
         self._progress.setValue(round(100 * (loader.fraction or 0)))
+        self.button.chevron.setPixmap(pixmap("chevron-down", self._context.theme.colors.muted, 14))
         bind_icon(
             self._theme_button, "sun" if self._context.theme.dark else "moon", self._context.theme, "muted"
         )
@@ -185,6 +172,10 @@ class ModelBar(QWidget):
         if event.job == self._answering:
             self._answering = 0
             self._show_status()
+
+    def status_text(self) -> str:
+        """What the status chip says."""
+        return self._status.accessibleName()
 
     def _show_status(self) -> None:
         if self._answering:

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.context import AppContext
+from app.icons import bind_icon
 from app.model_loader import ModelLoader
 from app.theme import Theme, text_font
 from app.units import format_bytes
@@ -85,6 +86,7 @@ class ModelPicker(QFrame):
         self._settings = button("Load settings", "Context, GPU layers, cache type, threads", flat=True)
         self._settings.setCheckable(True)
         self._settings.toggled.connect(self._unfold)
+        bind_icon(self._settings, "chevron-right", self._context.theme, "muted")
         self._reload = button("Reload with these", "Load the present model again with these settings")
         self._reload.clicked.connect(self._reload_model)
         self._reload.hide()
@@ -128,6 +130,7 @@ class ModelPicker(QFrame):
 
     def _unfold(self, shown: bool) -> None:
         self._form.setVisible(shown)
+        bind_icon(self._settings, "chevron-down" if shown else "chevron-right", self._context.theme, "muted")
         self._reload.setVisible(shown and self._loader.model is not None)
         self.adjustSize()
 
