@@ -58,15 +58,15 @@ class Chunker:
 
     def split(self, document: ParsedDocument) -> tuple[Chunk, ...]:
         """All chunks in reading order. None crosses a page or a heading; a heading's own line is no
-        part of a chunk unless its section is empty otherwise."""
+        part of a chunk, unless there is nothing but headings."""
         chunks: list[Chunk] = []
         heading = ""
         for index, page in enumerate(document.pages):
-            splitter = self._markdown if page.headings and page.number is None else self._plain
+            splitter = self._markdown if document.is_markdown else self._plain
             for title, start, end in _sections(page, heading):
-                heading = title
                 chunks += self._split_section(splitter, page.text, index, title, start, end)
-        return tuple(chunks)
+            heading = page.headings[-1].title if page.headings else heading
+        return tuple(chunks) or _headings_alone(document)
 
     @staticmethod
     def _split_section(
@@ -80,12 +80,19 @@ class Chunker:
 
 def _sections(page: Page, heading: str) -> Iterator[tuple[str, int, int]]:
     """(heading, start, end) of each stretch of a page; the first goes on under the last heading of
-    the page before. A heading with nothing below is its own text, unless it only opens a group of
-    lower ones."""
+    the page before."""
     borders = [Heading(0, 0, heading, 0), *page.headings]
-    followers = [*page.headings, Heading(len(page.text), len(page.text), "", 0)]
-    for border, follower in zip(borders, followers, strict=True):
-        if page.text[border.end : follower.start].strip():
-            yield border.title, border.end, follower.start
-        elif border.end > border.start and follower.level <= border.level:
-            yield border.title, border.start, border.end
+    ends = [border.start for border in page.headings] + [len(page.text)]
+    for border, end in zip(borders, ends, strict=True):
+        if page.text[border.end : end].strip():
+            yield border.title, border.end, end
+
+
+def _headings_alone(document: ParsedDocument) -> tuple[Chunk, ...]:
+    """Slides with nothing but titles."""
+    return tuple(
+        Chunk(index, heading.start, heading.end, heading.title)
+        for index, page in enumerate(document.pages)
+        for heading in page.headings
+        if page.text[heading.start : heading.end].strip()
+    )

@@ -18,6 +18,7 @@ _MARKERS = re.compile(
     r"|</?(?:s|bos|eos|start_of_turn|end_of_turn|start_of_image|unk|pad)>|<[｜|][^<>]{1,40}[｜|]>",
     re.IGNORECASE,
 )
+_NUMBER_MARK = re.compile(r"\[(\d{1,3}(?:[,;\s]+\d{1,3})*)\]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -36,8 +37,9 @@ def build_messages(history: Sequence[Message], hits: Sequence[Hit]) -> tuple[Mes
 
 
 def quote(text: str) -> str:
-    """A passage as one line of data: single spaces, no control characters, no template markers."""
-    text = _CONTROL.sub(" ", text)
+    """A passage as one line of data: single spaces, no control characters, no template markers, no
+    number in brackets that could be taken for a passage's own."""
+    text = _NUMBER_MARK.sub(r"(\1)", _CONTROL.sub(" ", text))
     # Removing one marker may join the halves of another.
     while (stripped := _MARKERS.sub(" ", text)) != text:
         text = stripped

@@ -102,11 +102,13 @@ def fuse(cosines: NDArray[np.float64], bm25: NDArray[np.float64]) -> NDArray[np.
 
 def answerability(question: str, hits: Sequence[Hit], weights: Mapping[str, float]) -> float:
     """cos1 * sum idf(q in chunk1) / sum idf(q): how far the first hit holds what is asked. At .30 and
-    above the answer is likely there, below .15 it is not. ``weights`` are the idf of the question."""
-    if not hits or hits[0].cosine is None:
+    above the answer is likely there, below .15 it is not. ``weights`` are the idf of the question. Where
+    the first hit has no vector yet, its words alone are judged."""
+    if not hits:
         return 0.0
     held = stems(f"{hits[0].heading}\n{hits[0].text}")
-    return max(0.0, hits[0].cosine) * coverage(stems(question), held, weights)
+    nearness = 1.0 if hits[0].cosine is None else max(0.0, hits[0].cosine)
+    return nearness * coverage(stems(question), held, weights)
 
 
 def _union(by_text: Candidates, by_vector: Candidates) -> Candidates:

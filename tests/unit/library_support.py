@@ -78,7 +78,8 @@ def write_pdf(
     *,
     locked: bool = False,
 ) -> Path:
-    """A PDF with lines of text on each page, bookmarks (title, page index), or with a password."""
+    """A PDF with lines of text on each page ('# ' sets one larger), bookmarks (title, page index), or
+    with a password."""
     first = 4 + len(outline)
     kids = " ".join(f"{first + 2 * i} 0 R" for i in range(len(pages)))
     marks = f"/First 4 0 R /Last {3 + len(outline)} 0 R /Count {len(outline)}" if outline else ""
@@ -91,8 +92,11 @@ def write_pdf(
         after = f"/Next {5 + i} 0 R" if i + 1 < len(outline) else ""
         objects.append(f"<< /Title ({title}) /Parent 3 0 R /Dest [{first + 2 * page} 0 R /Fit] {after} >>")
     for i, lines in enumerate(pages):
-        text = " ".join(f"({line}) Tj T*" for line in lines)
-        stream = f"BT /F1 12 Tf 14 TL 72 700 Td {text} ET"
+        text = " ".join(
+            f"/F1 {18 if line.startswith('# ') else 12} Tf ({line.removeprefix('# ')}) Tj T*"
+            for line in lines
+        )
+        stream = f"BT 14 TL 72 700 Td {text} ET"
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {first + 2 * i + 1} 0 R "
             "/Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>"

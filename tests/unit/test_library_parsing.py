@@ -74,8 +74,13 @@ def test_short_sections_are_not_merged_and_know_their_headings() -> None:
         ("", "Preface words."),
         ("Oars", "Oars are of ash."),
         ("Sails", "Sails are of flax."),
-        ("Empty", "# Empty"),
     ]
+
+
+def test_slides_with_nothing_but_titles_are_found_by_them() -> None:
+    text = "# Harbour plan\n\n# Costs"
+    chunks = CHUNKER.split(markdown_document("Slides", "t", text))
+    assert [text[c.start : c.end].strip() for c in chunks] == ["# Harbour plan", "# Costs"]
 
 
 def test_a_heading_holds_on_the_next_page_and_no_chunk_crosses_it() -> None:

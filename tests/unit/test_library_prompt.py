@@ -72,7 +72,7 @@ def test_a_document_cannot_write_a_turn(marker: str) -> None:
 def test_invisible_characters_leave_and_words_stay() -> None:
     assert (
         quote("a\x00b \u202egnp\u202c <b> [1] x < y | z > w, <s>old</s>")
-        == "a b gnp <b> [1] x < y | z > w, old"
+        == "a b gnp <b> (1) x < y | z > w, old"
     )
 
 

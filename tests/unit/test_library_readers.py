@@ -65,6 +65,32 @@ def test_pdf_pages_are_exact_and_bookmarks_are_headings(tmp_path: Path) -> None:
     assert document.pages[1].text[heading.start : heading.end] == heading.title == "Lights"
 
 
+def test_lines_set_larger_are_headings_of_a_pdf_without_bookmarks(tmp_path: Path) -> None:
+    body = ["The Marivel is an old ship with two masts and a green hull.", "Her captain is Brona Keldas."]
+    document = read(write_pdf(tmp_path / "ships.pdf", [["# The Marivel", *body], ["# The Sorvane", *body]]))
+    assert [[heading.title for heading in page.headings] for page in document.pages] == [
+        ["The Marivel"],
+        ["The Sorvane"],
+    ]
+
+
+def test_underlined_lines_are_headings_of_a_text(tmp_path: Path) -> None:
+    file = tmp_path / "people.txt"
+    file.write_text("People\n======\n\nJoren\n-----\n\nHe bakes.\n---\nno heading\n\n------\n\na - b\n")
+    headings = read(file).pages[0].headings
+    assert [(heading.title, heading.level) for heading in headings] == [("People", 1), ("Joren", 2)]
+
+
+def test_a_web_page_that_is_all_content_keeps_its_headings(tmp_path: Path) -> None:
+    sections = "".join(
+        f"<h2>Feast {i}</h2><p>The feast {i} is held in May. People eat cake.</p>" for i in range(4)
+    )
+    file = tmp_path / "feasts.html"
+    file.write_text(f"<html><body><h1>Feasts</h1>{sections}</body></html>")
+    titles = [heading.title for heading in read(file).pages[0].headings]
+    assert titles == ["Feasts", "Feast 0", "Feast 1", "Feast 2", "Feast 3"]
+
+
 def test_an_encrypted_pdf_asks_for_a_copy_without_password(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="password") as caught:
         read(write_pdf(tmp_path / "secret.pdf", [["Nobody reads this."]], locked=True))
@@ -177,7 +203,8 @@ def test_a_hash_in_a_code_block_is_no_heading() -> None:
 
 def test_plain_keeps_words_and_drops_markup() -> None:
     converted = "**Bold** [a link](https://x.example/a_(b)) ![picture](p.png) 2 \\* 3 <m@x.example> a_b_c"
-    assert plain(converted) == "Bold a link  2 * 3 <m@x.example> a_b_c"
+    converted += "<sup>[12][a]</sup> H<sub>2</sub>O"
+    assert plain(converted) == "Bold a link  2 * 3 <m@x.example> a_b_c H2O"
 
 
 def test_every_shared_document_is_read_or_refused_in_words(shared_data: Path) -> None:

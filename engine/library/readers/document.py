@@ -32,11 +32,13 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A file as text. ``kind`` is a word for people ('PDF', 'Word')."""
+    """A file as text. ``kind`` is a word for people ('PDF', 'Word'); ``is_markdown`` says that the text
+    may be cut by Markdown's blocks."""
 
     kind: str
     title: str
     pages: tuple[Page, ...]
+    is_markdown: bool = False
 
     @property
     def has_words(self) -> bool:

@@ -18,6 +18,8 @@ _IMAGE = re.compile(r"\\?!\[[^\]]*\]\([^)\s]*(?:\s+\"[^\"]*\")?\)")
 _LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+\"[^\"]*\")?\)")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _ESCAPE = re.compile(r"\\([!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~])")
+_REFERENCE_MARK = re.compile(r"<sup>(?:\[[^\]\n]{1,12}\])+</sup>")
+_TAG = re.compile(r"</?(?:sup|sub|br|u|b|i|em|strong|span|div|p|small|font)(?:\s[^>\n]*)?/?>", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -31,7 +33,7 @@ def markdown_document(kind: str, title: str, text: str) -> ParsedDocument:
     """A document without pages from Markdown; its first heading of level 1 is the better title."""
     headings = find_headings(text)
     first = next((heading.title for heading in headings if heading.level == 1), "")
-    return ParsedDocument(kind, first or title, (Page(None, text, headings),))
+    return ParsedDocument(kind, first or title, (Page(None, text, headings),), is_markdown=True)
 
 
 def find_headings(text: str) -> tuple[Heading, ...]:
@@ -55,6 +57,8 @@ def _line_starts(text: str) -> list[int]:
 
 
 def plain(markdown: str) -> str:
-    """Converted Markdown without what only a renderer needs: images, link targets, bold, escapes."""
-    text = _STRONG.sub(r"\2", _LINK.sub(r"\1", _IMAGE.sub("", markdown)))
+    """Converted Markdown without what only a renderer needs: images, link targets, bold, tags, escapes;
+    and without reference marks, which would read like citations."""
+    text = _TAG.sub("", _REFERENCE_MARK.sub("", markdown))
+    text = _STRONG.sub(r"\2", _LINK.sub(r"\1", _IMAGE.sub("", text)))
     return _BLANK_LINES.sub("\n\n", _ESCAPE.sub(r"\1", text)).strip()

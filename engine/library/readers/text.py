@@ -9,7 +9,7 @@ from pathlib import Path
 from charset_normalizer import from_bytes
 
 from engine.errors import UnsupportedInput
-from engine.library.readers.document import Page, ParsedDocument, clean
+from engine.library.readers.document import Heading, Page, ParsedDocument, clean
 
 # UTF-32 first: its little-endian mark begins with that of UTF-16.
 _MARKS = (
@@ -24,14 +24,32 @@ _DECLARATION_BYTES = 2048
 _GUESS_BYTES = 512 * 1024
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f\ufffd]")
 MAX_NOT_TEXT = 0.02
+_PROSE = "Text"
+_UNDERLINED = re.compile(
+    r"(?:\A|(?<=\n\n))(?P<title>[^\n]*[^\W\d_][^\n]{0,100})\n(?P<line>([=\-~^*+#])\3{2,})[ \t]*(?=\n|\Z)"
+)
 _WESTERN = "cp1252"
 _INSTEAD = dict.fromkeys(("iso8859_4", "iso8859_10", "iso8859_14", "iso8859_16"), "iso8859_2")
 
 
 def read_text(path: Path, kind: str) -> ParsedDocument:
     """A file that is text itself. Raises UnsupportedInput for anything binary."""
-    text = decode(path.read_bytes(), path.name)
-    return ParsedDocument(kind, path.stem, (Page(None, clean(text)),))
+    text = clean(decode(path.read_bytes(), path.name))
+    headings = _underlined(text) if kind == _PROSE else ()
+    return ParsedDocument(kind, path.stem, (Page(None, text, headings),))
+
+
+def _underlined(text: str) -> tuple[Heading, ...]:
+    """Headings as people type them (and reStructuredText has them): a line between blank lines with
+    another of dashes, equals signs or the like below it, about as long."""
+    marks: list[str] = []
+    found = []
+    for match in _UNDERLINED.finditer(text):
+        title, line = match["title"].strip(), match["line"]
+        if len(line) >= len(title) // 2:
+            marks += [line[0]] if line[0] not in marks else []
+            found.append(Heading(match.start("title"), match.end(), title, marks.index(line[0]) + 1))
+    return tuple(found)
 
 
 def decode(data: bytes, name: str, *, declared: bool = False) -> str:

@@ -20,6 +20,7 @@ from engine.library.readers.text import decode
 
 _ARCHIVES = (".mhtml", ".mht")
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_HEADING = re.compile(r"^#{1,6} ", re.MULTILINE)
 _TAG = re.compile(r"<[a-zA-Z/!][^>]*>")
 
 
@@ -29,9 +30,18 @@ def read_web(path: Path, kind: str) -> ParsedDocument:
     page = _archived_page(data, path.name) if path.suffix.lower() in _ARCHIVES else None
     source = page if page is not None else decode(data, path.name, declared=True)
     source = _DECLARATION.sub("", source)
-    found = trafilatura.extract(source, output_format="markdown", include_comments=False, include_tables=True)
+    found = _main_text(source, recall=False)
+    if found and not _HEADING.search(found):  # a page that is all content may lose its headings so
+        found = _main_text(source, recall=True)
     text = found if found is not None else convert(path)[0]
     return markdown_document(kind, _title(source) or path.stem, plain(clean(text)))
+
+
+def _main_text(source: str, *, recall: bool) -> str | None:
+    found = trafilatura.extract(
+        source, output_format="markdown", include_comments=False, include_tables=True, favor_recall=recall
+    )
+    return None if found is None else str(found)
 
 
 def _archived_page(data: bytes, name: str) -> str | None:
