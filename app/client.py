@@ -69,9 +69,7 @@ class EngineClient(QObject):
                 self._engine.submit(command)
             self._waiting.clear()
 
-    def send(
-        self, command: Command, done: EventSink | None = None, on_event: EventSink | None = None
-    ) -> int:
+    def send(self, command: Command, done: EventSink | None = None, on_event: EventSink | None = None) -> int:
         """Submit ``command`` under a fresh job number, which is returned. ``on_event`` gets each of
         the job's events, ``done`` its one final event."""
         job = self._next_job

@@ -41,9 +41,7 @@ class Session:
     def effective_gains(self) -> tuple[float, ...]:
         """The gains the engine gets, slowest level first: mute gives 0, and so does another's solo."""
         solo = any(level.solo for level in self.levels)
-        return tuple(
-            0.0 if level.muted or (solo and not level.solo) else level.gain for level in self.levels
-        )
+        return tuple(0.0 if level.muted or (solo and not level.solo) else level.gain for level in self.levels)
 
     def level(self, name: str) -> LevelState:
         """The state of level ``name``; KeyError if there is none."""

@@ -87,9 +87,7 @@ class Engine:
             if self._handlers is None:
                 from engine.jobs.handlers import EngineHandlers
 
-                self._handlers = EngineHandlers(
-                    self._workspace, self._emit, self._finish, self._mailbox
-                )
+                self._handlers = EngineHandlers(self._workspace, self._emit, self._finish, self._mailbox)
                 gc.freeze()
             return self._handlers
 

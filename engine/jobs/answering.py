@@ -162,4 +162,3 @@ class Answering:
         if citations is not None:
             meta = json.dumps(record.meta(citations))
         self._chats.update_answer(command.save.assistant_id, record.stream.text, state, meta)
-

@@ -129,10 +129,9 @@ class EngineHandlers:
                 f"The file of conversations was damaged; it is kept as {chats.moved_aside.name}, "
                 "and a new one was begun.",
             )
-        recovered = chats.recover()
-        if workspace.ended_abruptly:
-            answers = f" {recovered} unfinished answer(s) were kept as far as they went." if recovered else ""
-            self._tell("info", f"Strata did not close properly the last time.{answers} Everything else is here.")
+        if recovered := chats.recover():
+            answers = "answer" if recovered == 1 else "answers"
+            self._tell("info", f"Kept from the last run: {recovered} unfinished {answers}, as far as it went.")
 
     def close_lane(self, lane: Lane) -> None:
         """Free what the lane's thread owns."""

@@ -61,9 +61,7 @@ class TextStream:
 
     def _find_stop(self, start: int) -> int | None:
         found = [
-            at
-            for text in self._stop
-            if (at := self.text.find(text, max(0, start - len(text) + 1))) >= 0
+            at for text in self._stop if (at := self.text.find(text, max(0, start - len(text) + 1))) >= 0
         ]
         return min(found, default=None)
 

@@ -95,6 +95,7 @@ __all__ = [
     "Generate",
     "Hit",
     "Ingest",
+    "Lane",
     "LedgerSample",
     "LevelInfo",
     "LevelsChanged",
@@ -117,6 +118,7 @@ __all__ = [
     "RemoveDocuments",
     "RenameChat",
     "Retrieved",
+    "Role",
     "Sampling",
     "SaveTo",
     "ScanModels",
@@ -131,7 +133,5 @@ __all__ = [
     "TokenStats",
     "UnloadLevel",
     "UnloadModel",
-    "Lane",
-    "Role",
     "value",
 ]

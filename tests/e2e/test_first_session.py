@@ -147,4 +147,3 @@ def test_no_visible_control_is_without_a_name(desks: list[Desk], tmp_path: Path)
         and not (w.accessibleName() or getattr(w, "text", str)() or w.objectName().startswith("qt_"))
     ]  # fmt: skip
     assert unnamed == []
-

@@ -155,7 +155,9 @@ def test_length_and_stop_strings_end_the_answer_and_say_so(rig: Rig) -> None:
 
 
 def test_a_full_context_is_named_as_the_reason(rig: Rig) -> None:
-    rig.backend.info = ModelInfo(**{f: getattr(rig.backend.info, f) for f in ModelInfo.__slots__} | {"n_ctx": 8})
+    rig.backend.info = ModelInfo(
+        **{f: getattr(rig.backend.info, f) for f in ModelInfo.__slots__} | {"n_ctx": 8}
+    )
     assert rig.run("abc", max_tokens=100).finish_reason == "context"
 
 

@@ -1,5 +1,7 @@
 """The streamed answer: whole characters, hidden stop strings, spans that fit the text."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,7 +49,7 @@ def test_what_is_shown_is_the_text_however_the_bytes_are_cut(
     data = text.encode()
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     stream, shown, spans = TextStream(stop), "", []
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         piece = stream.push(data[begin:end])
         shown += piece.delta
         spans.append((piece.start, piece.end))
@@ -61,4 +63,4 @@ def test_what_is_shown_is_the_text_however_the_bytes_are_cut(
     else:
         assert text.startswith(shown) and not any(word in shown for word in stop)
     assert all(0 <= start <= end <= len(shown) for start, end in spans)
-    assert all(left[1] <= right[0] for left, right in zip(spans, spans[1:], strict=False))
+    assert all(left[1] <= right[0] for left, right in itertools.pairwise(spans))
