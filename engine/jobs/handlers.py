@@ -131,7 +131,7 @@ class EngineHandlers:
             )
         if recovered := chats.recover():
             answers = "answer" if recovered == 1 else "answers"
-            self._tell("info", f"Kept from the last run: {recovered} unfinished {answers}, as far as it went.")
+            self._tell("info", f"Kept from the last run: {recovered} unfinished {answers}.")
 
     def close_lane(self, lane: Lane) -> None:
         """Free what the lane's thread owns."""
