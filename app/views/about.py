@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
 
 from PySide6.QtCore import Qt, qVersion
 from PySide6.QtGui import QGuiApplication, QIcon
@@ -27,6 +26,8 @@ PACKAGES = (
 
 def versions() -> str:
     """One line for each part of the installation; a part that is absent says so."""
+    from importlib import metadata  # slow to import, and seldom wanted
+
     lines = [f"Python {platform.python_version()} on {platform.platform()}", f"Qt {qVersion()}"]
     for name in PACKAGES:
         try:
