@@ -219,7 +219,7 @@ def test_the_header_tells_speed_while_an_answer_comes(parts: Parts, engine: Scri
 def test_no_heavy_library_is_imported_before_the_first_paint(tmp_path: Path) -> None:
     script = (
         "import sys, pathlib, app.application as a\n"
-        "heavy = ('torch', 'transformers', 'llama_cpp', 'lancedb', 'numpy', 'pyqtgraph')\n"
+        "heavy = ('torch', 'transformers', 'llama_cpp', 'lancedb', 'pyqtgraph')\n"
         "a._begin = lambda parts, fresh: print('painted', [n for n in heavy if n in sys.modules])\n"
         "a._exec = lambda app: [app.processEvents() for _ in range(30)] and 0\n"
         "sys.exit(a.run(pathlib.Path(sys.argv[1])))\n"
