@@ -51,7 +51,7 @@ def load_folder(folder: Path, settings: LoadSettings, progress: ProgressFn, canc
     cancel.check()
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device, header)
-    torch.set_num_threads(settings.threads or max(1, len(os.sched_getaffinity(0)) - 1))
+    torch.set_num_threads(settings.threads or max(1, _cores() - 1))
     progress("reading the tokenizer", None)
     tokenizer = _tokenizer(folder)
     cancel.check()
@@ -91,6 +91,11 @@ def choose_dtype(wanted: str, device: torch.device, header: HfHeader) -> torch.d
     if device.type == "mps":
         return torch.float16
     return torch.float32 if header.n_params < _SMALL_MODEL_PARAMS else torch.bfloat16
+
+
+def _cores() -> int:
+    """Cores this process may use; not every system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:

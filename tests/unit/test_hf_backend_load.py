@@ -51,6 +51,12 @@ def test_a_folder_is_loaded_to_the_bit_and_described(saved: Path) -> None:
     assert not any(parameter.requires_grad for parameter in backend.model.parameters())
 
 
+def test_a_model_in_the_hugging_face_cache_goes_by_its_own_name(saved: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "models--fjord--Heron-1B" / "snapshots" / "0a1b2c"
+    shutil.copytree(saved, snapshot)
+    assert load(snapshot).info.name == "fjord/Heron-1B"
+
+
 def test_tied_weights_are_counted_once(tmp_path: Path) -> None:
     backend = load(save_model(tmp_path / "tied", "gpt2"))
     assert backend.info.n_params == sum(p.numel() for p in tiny_model("gpt2").parameters())
