@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.errors import DamagedFile
 from engine.library.database import Database
 from engine.library.documents import DocumentTable
 from engine.library.embedder import Embedder
@@ -15,6 +17,7 @@ from engine.library.texts import TextTable
 from engine.library.words import inverse_frequencies, stems
 
 _EMBEDDER = "embedder"
+_INDEX_DOCUMENTS = 500
 
 
 class Collection:
@@ -23,10 +26,10 @@ class Collection:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._database = Database(folder / "documents.sqlite")
+        self._database = _open_database(folder / "documents.sqlite")
         self.documents = DocumentTable(self._database)
         self.texts = TextTable(self._database)
-        self.store = IndexStore(folder / "index")
+        self.store = _open_index(folder / "index")
         self._recovered = False
 
     @staticmethod
@@ -39,12 +42,11 @@ class Collection:
 
     def index_waiting(self) -> None:
         """Make stored texts searchable; in the same commit the documents they replace go."""
-        waiting = self.documents.unindexed()
-        outdated = self.documents.outdated_by(waiting)
-        chunks = [chunk for document_id in waiting for chunk in self.texts.chunks(document_id)]
-        if chunks:
+        while waiting := self.documents.unindexed(_INDEX_DOCUMENTS):
+            outdated = self.documents.outdated_by(waiting)
+            chunks = [chunk for document_id in waiting for chunk in self.texts.chunks(document_id)]
             self.store.insert(chunks, outdated)
-        self.documents.take_place(waiting)
+            self.documents.take_place(waiting)
 
     def remove(self, document_ids: Iterable[str]) -> tuple[str, ...]:
         """Remove documents with all that belongs to them. Returns those that were there."""
@@ -59,7 +61,10 @@ class Collection:
         if self._recovered:
             return
         known = {row.document_id for row in self.documents.rows()}
-        self.store.delete(sorted(self.store.document_ids() - known))
+        present = self.store.document_ids()
+        self.store.delete(sorted(present - known))
+        self.documents.mark_unindexed(known - present)
+        self.index_waiting()
         self.count_missing_vectors()
         self._recovered = True
 
@@ -89,3 +94,25 @@ class Collection:
     def close(self) -> None:
         """Close the database; the index needs no closing."""
         self._database.close()
+
+
+def _open_database(path: Path) -> Database:
+    try:
+        return Database(path)
+    except sqlite3.DatabaseError as error:
+        raise DamagedFile(
+            f"The library's file of documents is damaged: {path}.",
+            "Move it to another place and start again; then add your documents anew.",
+            str(error),
+        ) from error
+
+
+def _open_index(folder: Path) -> IndexStore:
+    try:
+        return IndexStore(folder)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DamagedFile(
+            f"The library's search index cannot be opened: {folder}.",
+            "Delete that folder and start again: the index is rebuilt from the stored texts.",
+            str(error),
+        ) from error

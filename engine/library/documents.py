@@ -75,10 +75,19 @@ class DocumentTable:
         found = self._database.select(sql)
         return str(found[0][0]) if found else ""
 
-    def unindexed(self) -> tuple[str, ...]:
-        """Documents whose text is stored but not in the search index yet."""
-        sql = "SELECT document_id FROM documents WHERE state = 'embedding' AND NOT indexed ORDER BY rowid"
-        return tuple(str(values[0]) for values in self._database.select(sql))
+    def unindexed(self, limit: int) -> tuple[str, ...]:
+        """Documents whose text is stored but not in the search index yet, at most ``limit``."""
+        sql = "SELECT document_id FROM documents WHERE state = 'embedding' AND NOT indexed ORDER BY rowid LIMIT ?"
+        return tuple(str(values[0]) for values in self._database.select(sql, (limit,)))
+
+    def mark_unindexed(self, document_ids: Iterable[str]) -> None:
+        """The search index has lost these; those with a text go into it again."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "UPDATE documents SET state = 'embedding', indexed = 0, n_embedded = 0 "
+                "WHERE document_id = ? AND state IN ('embedding', 'ready')",
+                [(document_id,) for document_id in document_ids],
+            )
 
     def queue(self, document_id: str, file: FileVersion, kind: str) -> None:
         """A document waits to be read (again, if it failed)."""

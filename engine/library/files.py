@@ -23,12 +23,16 @@ def walk(paths: Iterable[str]) -> Iterator[Path | tuple[Path, BadInput]]:
     error where one cannot be had. Links to folders are not followed."""
     for name in paths:
         path = Path(os.path.abspath(Path(name).expanduser()))
-        if not path.exists():
+        if not _is_text(path):
+            yield _unnamable(path)
+        elif not path.exists():
             yield path, BadInput(f"There is no “{path.name}” in {path.parent}.", "Check the name.", str(path))
         elif path.is_dir():
             yield from _walk_folder(path)
-        else:
+        elif path.is_file():
             yield path
+        else:
+            yield path, BadInput(f"“{path.name}” is neither a file nor a folder.", "Leave it out.", str(path))
 
 
 def _walk_folder(folder: Path) -> Iterator[Path | tuple[Path, BadInput]]:
@@ -38,7 +42,7 @@ def _walk_folder(folder: Path) -> Iterator[Path | tuple[Path, BadInput]]:
         for name in sorted(names):
             path = Path(parent, name)
             if not name.startswith((".", "~$")) and is_supported(path) and path.is_file():
-                yield path
+                yield path if _is_text(path) else _unnamable(path)
     for error in refused:
         path = Path(error.filename or folder)
         yield (
@@ -49,6 +53,18 @@ def _walk_folder(folder: Path) -> Iterator[Path | tuple[Path, BadInput]]:
                 str(error),
             ),
         )
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a name is more than bytes of an unknown encoding (POSIX allows any)."""
+    return str(path) == os.fsencode(path).decode("utf-8", "replace")
+
+
+def _unnamable(path: Path) -> tuple[Path, BadInput]:
+    shown = Path(os.fsencode(path).decode("utf-8", "replace"))
+    return shown, BadInput(
+        f"The name of “{shown.name}” is not valid text (UTF-8).", "Rename it, then add it again.", repr(path)
+    )
 
 
 def file_version(path: Path) -> FileVersion:

@@ -103,12 +103,14 @@ def fuse(cosines: NDArray[np.float64], bm25: NDArray[np.float64]) -> NDArray[np.
 def answerability(question: str, hits: Sequence[Hit], weights: Mapping[str, float]) -> float:
     """cos1 * sum idf(q in chunk1) / sum idf(q): how far the first hit holds what is asked. At .30 and
     above the answer is likely there, below .15 it is not. ``weights`` are the idf of the question. Where
-    the first hit has no vector yet, its words alone are judged."""
-    if not hits:
+    the first hit has no vector yet, its words alone are judged; a question without content words ("How
+    are you?") is held by nothing."""
+    asked = stems(question)
+    if not hits or not asked:
         return 0.0
     held = stems(f"{hits[0].heading}\n{hits[0].text}")
     nearness = 1.0 if hits[0].cosine is None else max(0.0, hits[0].cosine)
-    return nearness * coverage(stems(question), held, weights)
+    return nearness * coverage(asked, held, weights)
 
 
 def _union(by_text: Candidates, by_vector: Candidates) -> Candidates:

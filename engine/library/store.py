@@ -26,6 +26,8 @@ from engine.library.texts import IndexedChunk
 MIN_ROWS_FOR_VECTOR_INDEX = 50_000
 _KEEP_VERSIONS = timedelta(minutes=1)
 _TABLE = "chunks"
+# ICU finds words in scripts without spaces too; "split" also finds the parts of file_names and node.js.
+_FULL_TEXT = FTS(base_tokenizer="icu/split", language="English", stem=True, ascii_folding=True)
 _SCHEMA = pa.schema(
     [
         pa.field("chunk_id", pa.string(), nullable=False),
@@ -58,7 +60,7 @@ class IndexStore:
             else self._connection.create_table(_TABLE, schema=_SCHEMA)
         )
         if not self._table.list_indices():
-            self._table.create_index("content", config=FTS(language="English", stem=True, ascii_folding=True))
+            self._table.create_index("content", config=_FULL_TEXT)
 
     def insert(self, chunks: Sequence[IndexedChunk], outdated_ids: Sequence[str]) -> None:
         """Add chunks without vectors and delete the documents they replace, in one commit. A chunk that

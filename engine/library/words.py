@@ -6,7 +6,9 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
-_WORD = re.compile(r"\w+")
+# Thai, kana and Chinese characters are written without spaces: each counts for itself.
+_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 # Words that share their first letters count as one: 'bridges' covers 'bridge'. Crude, and enough to
 # compare a sentence with its source; the search index stems properly.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.cancel import CancelToken
-from engine.errors import EngineError, JobCancelled
+from engine.errors import DamagedFile, EngineError, JobCancelled
 from engine.library import library as library_module
 from engine.library.collection import Collection
 from engine.library.library import Library
@@ -225,6 +227,69 @@ def test_collections_are_apart_whatever_their_names(make: Make, folder: Path) ->
     library.remove([row.document_id for row in library.list_documents("library")], "library")
     assert len(library.list_documents("Meine Bücher")) == len(library.list_documents("../../outside")) == 1
     assert library.search("oars", "library") == ()
+
+
+def test_a_lost_search_index_is_rebuilt_from_the_stored_texts(
+    make: Make, folder: Path, tmp_path: Path
+) -> None:
+    first = make()
+    ingest(first, folder)
+    first.close()
+    shutil.rmtree(tmp_path / "library" / "library" / "index")
+    again = make()
+    list(again.resume("library", CancelToken()))
+    assert found(again, "weir 1871")[0] == "The weir was built in 1871."
+    assert [row.state for row in again.list_documents()] == ["ready"] * 3
+
+
+def test_damaged_library_files_are_named_with_a_way_out(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "library" / "library").mkdir(parents=True)
+    (tmp_path / "library" / "library" / "documents.sqlite").write_bytes(b"no database at all" * 100)
+    with pytest.raises(DamagedFile, match=r"documents\.sqlite") as caught:
+        make().list_documents()
+    assert "Move it" in caught.value.hint
+
+
+def test_odd_names_and_things_that_are_no_files_are_refused(make: Make, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    odd.write_text("Words.")
+    os.mkfifo(tmp_path / "pipe.txt")
+    rows = ingest(make(), odd, tmp_path / "pipe.txt", tmp_path)
+    assert {row.state for row in rows.values()} == {"failed"}
+    assert {row.error.text for row in rows.values() if row.error} == {
+        "The name of “caf\ufffd.txt” is not valid text (UTF-8).",
+        "“pipe.txt” is neither a file nor a folder.",
+    }
+
+
+def test_a_document_removed_while_it_is_read_stays_removed(make: Make, folder: Path) -> None:
+    library = make()
+    for row in library.ingest([str(folder)], "library", CancelToken()):
+        if row.name == "weir.pdf" and row.state in ("reading", "embedding"):
+            library.remove([row.document_id])
+    assert {row.name for row in library.list_documents()} == {"boats.md", "mill.txt"}
+    assert all("weir" not in text for text in found(library, "weir 1871"))
+
+
+def test_another_thread_searches_while_documents_come_and_go(make: Make, folder: Path) -> None:
+    library = make()
+    ingest(library, folder / "boats.md")
+    answers: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            answers.append(found(library, "oars of ash")[0])
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for i in range(6):
+        (folder / "inner" / "mill.txt").write_text(f"The mill number {i} grinds rye.")
+        rows = ingest(library, folder)
+        library.remove([rows["weir.pdf"].document_id])
+    done.set()
+    asking.join()
+    assert set(answers) == {"Oars are made of ash."}
 
 
 def test_a_full_disk_is_said_and_what_is_there_stays(

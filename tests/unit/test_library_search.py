@@ -21,6 +21,7 @@ TEXTS = {
     "copy.md": "The mill grinds rye on Mondays, and wheat on Fridays!",
     "other year.md": "# Harbour\n\nThe harbour at Sel was dredged in 1905.",
     "crowd.md": "\n\n".join(f"# Part {i}\n\nThe lock keeper {i} opens gate number {i}." for i in range(6)),
+    "japanese.md": "このボートは灰の木で作られています。",
     "quotes.md": 'She said "never AND always" (twice) to the ferryman.',
 }
 
@@ -76,6 +77,12 @@ def test_odd_queries_are_plain_words(library: Library, query: str) -> None:
         assert hits[0].document == "quotes.md"
 
 
+def test_words_of_a_script_without_spaces_are_found(library: Library) -> None:
+    hit = library.search("ボートの木")[0]
+    assert (hit.document, hit.bm25 is not None) == ("japanese.md", True)
+    assert coverage(stems("ボートの木"), stems(hit.text), {}) == 1.0
+
+
 @pytest.mark.parametrize("query", ["", "   ", "\n\t"])
 def test_an_empty_query_finds_nothing(library: Library, query: str) -> None:
     assert library.search(query) == ()
@@ -106,6 +113,7 @@ def test_answerability_tells_a_held_answer_from_an_absent_one(library: Library) 
     assert library.answerability(held, library.search(held)) > 0.3
     assert library.answerability(absent, library.search(absent)) < 0.15
     assert library.answerability(held, ()) == 0.0
+    assert library.answerability("How are you?", library.search("How are you?")) == 0.0
 
 
 def test_words_numbers_and_coverage() -> None:
