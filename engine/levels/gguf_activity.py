@@ -99,6 +99,7 @@ class GraphObserver:
         self._biased: frozenset[int] = frozenset()
         self._meter: ActivityMeter | None = None
         self._measuring = False
+        self._activity: np.ndarray | None = None
         self._seen = 0
         self._wait = 0
         self._started = 0.0
@@ -123,19 +124,19 @@ class GraphObserver:
         self._meter = meter
         self._row_of_a = {address: row for row, address in enumerate(addresses)}
         self._biased = biased
+        self._activity = None
         self._seen = self._wait = 0
         self._plain.clear()
         self._measured.clear()
 
     def activity(self) -> np.ndarray | None:
         """float32 [L, N] of the newest token if it was measured, whole."""
-        if self._meter is None or not self._seen or self._seen != len(self._row_of_a):
-            return None
-        return self._meter.read()
+        return self._activity
 
     def begin(self, n_tokens: int, newest: bool) -> None:
         """A batch starts (see ``EvalObserver``)."""
         self._seen = 0
+        self._activity = None
         self._single = n_tokens == 1
         self._measuring = newest and self._meter is not None and self._wait <= 0
         self._wait -= 1
@@ -143,6 +144,8 @@ class GraphObserver:
 
     def end(self) -> None:
         """The batch is computed: keep the cost of looking within the budget."""
+        if self._measuring and self._meter is not None and self._seen == len(self._row_of_a):
+            self._activity = self._meter.read()
         elapsed = time.perf_counter() - self._started
         if self._single:
             (self._measured if self._measuring else self._plain).append(elapsed)

@@ -7,6 +7,7 @@ little to sort.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Sequence
 from types import TracebackType
@@ -66,9 +67,10 @@ class SamplerChain:
 
 def log_probabilities(logits: np.ndarray, token: int) -> tuple[float, tuple[tuple[int, float], ...]]:
     """Natural log-probability of ``token`` and the five most likely, best first, from logits [V]."""
-    top = float(logits.max())
-    log_sum = top + float(np.log(np.exp(logits - top).sum(dtype=np.float64)))
     n = min(N_ALTERNATIVES, logits.size)
     best = np.argpartition(logits, -n)[-n:]
     best = best[np.argsort(-logits[best], kind="stable")]
-    return float(logits[token]) - log_sum, tuple((int(i), float(logits[i]) - log_sum) for i in best)
+    top = logits[best[0]]
+    log_sum = float(top) + math.log(float(np.exp(logits - top).sum()))
+    alternatives = zip(best.tolist(), (logits[best].astype(np.float64) - log_sum).tolist(), strict=True)
+    return float(logits[token]) - log_sum, tuple(alternatives)
