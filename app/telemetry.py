@@ -186,11 +186,13 @@ class Answers:
         self.current: AnswerHistory | None = None
         self.last: AnswerHistory | None = None
 
-    def add(self, token: TokenStats) -> None:
-        """Keep ``token``; the first of another job begins a new answer."""
-        if self.current is None or self.current.job != token.job:
+    def add(self, token: TokenStats) -> bool:
+        """Keep ``token``. True when it is the first of another job and begins a new answer."""
+        fresh = self.current is None or self.current.job != token.job
+        if self.current is None or fresh:
             self.last, self.current = self.current, AnswerHistory(token.job)
         self.current.add(token)
+        return fresh
 
     def finish(self, job: int) -> bool:
         """Mark the answer of ``job`` as whole; False when it is not the current one."""

@@ -16,7 +16,9 @@ from pytestqt.qtbot import QtBot
 
 from app.colors import LEVEL_COLOURS
 from app.context import AppContext
+from app.views.plots import empty
 from app.views.plots.chart import Chart
+from app.views.plots.empty import EmptyCard
 from app.views.plots.panel import PlotsPanel
 from engine.protocol import LEVELS, Finished, LedgerSample
 from tests.app.scripted import ScriptedEngine, token
@@ -28,6 +30,7 @@ ACTIVITY = (0.10, 0.20, 0.0, 0.0, 0.05)
 @pytest.fixture
 def panel(qtbot: QtBot, context: AppContext) -> Iterator[PlotsPanel]:
     panel = PlotsPanel(context)
+    panel.fill()
     panel.resize(420, 760)
     panel.show()
     qtbot.waitExposed(panel)
@@ -94,10 +97,24 @@ def subtitle(card: QWidget) -> str:
 def test_every_plot_says_how_to_fill_it_until_it_is_filled(
     panel: PlotsPanel, context: AppContext, engine: ScriptedEngine
 ) -> None:
-    assert all(card.is_empty for card in (panel.memory, panel.tokens, panel.layers))
+    assert all(card.is_empty for card in (panel.cards.memory, panel.cards.tokens, panel.cards.layers))
     feed_memory(panel, context, engine)
     feed_answer(panel, context, engine)
-    assert not any(card.is_empty for card in (panel.memory, panel.tokens, panel.layers))
+    assert not any(card.is_empty for card in (panel.cards.memory, panel.cards.tokens, panel.cards.layers))
+
+
+def test_the_plots_come_by_themselves_after_the_first_paint(
+    qtbot: QtBot, context: AppContext, engine: ScriptedEngine
+) -> None:
+    panel = PlotsPanel(context)
+    waiting = {card.accessibleName() for card in panel.findChildren(EmptyCard)}
+    assert waiting == {empty.MEMORY, empty.TOKENS, empty.LAYERS}
+    engine.emit(ledger(0.0, base_weights=5))  # what comes meanwhile is not lost
+    context.client.drain()
+    panel.show()
+    qtbot.waitUntil(lambda: bool(panel.findChildren(Chart)))
+    qtbot.waitUntil(lambda: not panel.cards.memory.is_empty)
+    delete(panel)
 
 
 def test_an_answer_without_adapters_leaves_the_activity_plots_empty(
@@ -106,42 +123,44 @@ def test_an_answer_without_adapters_leaves_the_activity_plots_empty(
     engine.emit(token(1, 0, "bare", 0))
     context.client.drain()
     panel.redraw()
-    assert panel.tokens.is_empty
+    assert panel.cards.tokens.is_empty
 
 
 def test_memory_fills_the_plot_and_names_every_owner(
     panel: PlotsPanel, context: AppContext, engine: ScriptedEngine
 ) -> None:
     feed_memory(panel, context, engine)
-    assert subtitle(panel.memory) == "6.00 GB of 24.0 GB"
-    assert {(label.name, label.value) for label in panel.memory.labels.labels} == {
+    assert subtitle(panel.cards.memory) == "6.00 GB of 24.0 GB"
+    assert {(label.name, label.value) for label in panel.cards.memory.labels.labels} == {
         ("base weights", "5.00"),
         ("domain", "1.00"),
     }
-    area = panel.memory.chart.plot_rect.toRect()
-    top_of_domain = panel.memory.chart.pixel_y(6 * GB)
+    area = panel.cards.memory.chart.plot_rect.toRect()
+    top_of_domain = panel.cards.memory.chart.pixel_y(6 * GB)
     assert top_of_domain - area.top() < 0.25 * area.height()
-    middle = QPoint(area.right() - 20, int(panel.memory.chart.pixel_y(5.5 * GB)))
-    assert colour_at(panel.memory.chart, middle) == LEVEL_COLOURS["domain"]
+    middle = QPoint(area.right() - 20, int(panel.cards.memory.chart.pixel_y(5.5 * GB)))
+    assert colour_at(panel.cards.memory.chart, middle) == LEVEL_COLOURS["domain"]
 
 
 def test_scopes_bring_in_the_rest_and_the_capacity(
     panel: PlotsPanel, context: AppContext, engine: ScriptedEngine
 ) -> None:
     feed_memory(panel, context, engine)
-    buttons = {button.text(): button for button in panel.memory.findChildren(QToolButton) if button.text()}
+    buttons = {
+        button.text(): button for button in panel.cards.memory.findChildren(QToolButton) if button.text()
+    }
     QTest.mouseClick(buttons["Strata"], Qt.MouseButton.LeftButton)
-    assert subtitle(panel.memory) == "8.00 GB of 24.0 GB"
+    assert subtitle(panel.cards.memory) == "8.00 GB of 24.0 GB"
     QTest.mouseClick(buttons["All"], Qt.MouseButton.LeftButton)
-    assert subtitle(panel.memory) == "12.0 GB of 24.0 GB"
-    assert panel.memory.chart.pixel_y(24 * GB) > panel.memory.chart.plot_rect.top()
+    assert subtitle(panel.cards.memory) == "12.0 GB of 24.0 GB"
+    assert panel.cards.memory.chart.pixel_y(24 * GB) > panel.cards.memory.chart.plot_rect.top()
 
 
 def test_without_a_gpu_the_plot_says_it_shows_ram(
     panel: PlotsPanel, context: AppContext, engine: ScriptedEngine
 ) -> None:
     feed_memory(panel, context, engine, device="cpu")
-    assert panel.memory.accessibleName() == "Memory by owner (RAM)"
+    assert panel.cards.memory.accessibleName() == "Memory by owner (RAM)"
 
 
 def test_the_pointer_reads_memory_back_in_time(
@@ -151,10 +170,10 @@ def test_the_pointer_reads_memory_back_in_time(
     engine.emit(ledger(30.0, base_weights=5))
     context.client.drain()
     panel.redraw()
-    pointer(panel.memory.chart, 0.02)
-    assert subtitle(panel.memory) == "1.00 GB 30 s ago"
-    pointer(panel.memory.chart, -0.05)
-    assert subtitle(panel.memory) == "5.00 GB of 24.0 GB"
+    pointer(panel.cards.memory.chart, 0.02)
+    assert subtitle(panel.cards.memory) == "1.00 GB 30 s ago"
+    pointer(panel.cards.memory.chart, -0.05)
+    assert subtitle(panel.cards.memory) == "5.00 GB of 24.0 GB"
 
 
 def test_activity_is_read_token_by_token_with_the_mouse(
@@ -162,28 +181,28 @@ def test_activity_is_read_token_by_token_with_the_mouse(
 ) -> None:
     feed_answer(panel, context, engine, n_tokens=48)
     with qtbot.waitSignal(panel.token_hovered) as heard:
-        pointer(panel.tokens.chart, 10.5 / 48)
+        pointer(panel.cards.tokens.chart, 10.5 / 48)
     assert heard.args == [10]
-    assert "word10" in subtitle(panel.tokens)
-    values = {label.name: label.value for label in panel.tokens.labels.labels}
+    assert "word10" in subtitle(panel.cards.tokens)
+    values = {label.name: label.value for label in panel.cards.tokens.labels.labels}
     assert values == {"foundation": "0.100", "domain": "0.200", "context": "0.550"}
-    pointer(panel.tokens.chart, 3.5 / 48, press=True)
-    assert subtitle(panel.layers) == "token 3"
-    assert {label.name: label.value for label in panel.layers.labels.labels}["context"] == "0.200"
+    pointer(panel.cards.tokens.chart, 3.5 / 48, press=True)
+    assert subtitle(panel.cards.layers) == "token 3"
+    assert {label.name: label.value for label in panel.cards.layers.labels.labels}["context"] == "0.200"
 
 
 def test_activity_is_walked_with_the_keys_and_let_go_with_escape(
     qtbot: QtBot, panel: PlotsPanel, context: AppContext, engine: ScriptedEngine
 ) -> None:
     feed_answer(panel, context, engine)
-    chart = panel.tokens.chart
+    chart = panel.cards.tokens.chart
     chart.setFocus()
     QTest.keyClick(chart, Qt.Key.Key_Home)
     QTest.keyClick(chart, Qt.Key.Key_Right)
-    assert "word1”" in subtitle(panel.tokens)
+    assert "word1”" in subtitle(panel.cards.tokens)
     assert "word1”" in chart.accessibleDescription()
     QTest.keyClick(chart, Qt.Key.Key_Escape)
-    assert subtitle(panel.tokens) == "12 tokens · 20.0/s"
+    assert subtitle(panel.cards.tokens) == "12 tokens · 20.0/s"
 
 
 def test_the_newest_tokens_show_while_writing_and_the_whole_answer_after(
@@ -192,11 +211,11 @@ def test_the_newest_tokens_show_while_writing_and_the_whole_answer_after(
     heard: list[int] = []
     panel.token_hovered.connect(heard.append)
     feed_answer(panel, context, engine, n_tokens=500)
-    pointer(panel.tokens.chart, 0.004)
+    pointer(panel.cards.tokens.chart, 0.004)
     engine.emit(Finished(job=1))
     context.client.drain()
     panel.redraw()
-    pointer(panel.tokens.chart, 0.004)
+    pointer(panel.cards.tokens.chart, 0.004)
     assert heard[0] == 300
     assert heard[1] < 5
 
@@ -205,12 +224,12 @@ def test_the_heat_map_reads_layer_and_level(
     panel: PlotsPanel, context: AppContext, engine: ScriptedEngine
 ) -> None:
     feed_answer(panel, context, engine)
-    pointer(panel.layers.chart, 0.6, 1.5 / len(LEVELS))
-    assert subtitle(panel.layers) == "domain · layer 3 · 0.200"
-    panel.layers.chart.setFocus()
-    QTest.keyClick(panel.layers.chart, Qt.Key.Key_Up)
-    QTest.keyClick(panel.layers.chart, Qt.Key.Key_Left)
-    assert subtitle(panel.layers) == "foundation · layer 2 · 0.100"
+    pointer(panel.cards.layers.chart, 0.6, 1.5 / len(LEVELS))
+    assert subtitle(panel.cards.layers) == "domain · layer 3 · 0.200"
+    panel.cards.layers.chart.setFocus()
+    QTest.keyClick(panel.cards.layers.chart, Qt.Key.Key_Up)
+    QTest.keyClick(panel.cards.layers.chart, Qt.Key.Key_Left)
+    assert subtitle(panel.cards.layers) == "foundation · layer 2 · 0.100"
 
 
 def test_an_older_answer_and_one_of_its_tokens_can_be_shown(
@@ -219,10 +238,10 @@ def test_an_older_answer_and_one_of_its_tokens_can_be_shown(
     feed_answer(panel, context, engine)
     panel.show_answer([token(9, i, f"old{i}", 0, (0.5, 0, 0, 0, i / 10)) for i in range(4)])
     panel.select_token(2)
-    assert "old2" in subtitle(panel.tokens)
-    assert subtitle(panel.layers) == "token 2"
+    assert "old2" in subtitle(panel.cards.tokens)
+    assert subtitle(panel.cards.layers) == "token 2"
     panel.select_token(-1)
-    assert subtitle(panel.layers) == "mean of the answer"
+    assert subtitle(panel.cards.layers) == "mean of the answer"
 
 
 def test_nothing_is_drawn_while_nobody_looks(
@@ -230,10 +249,10 @@ def test_nothing_is_drawn_while_nobody_looks(
 ) -> None:
     panel.hide()
     feed_memory(panel, context, engine)
-    assert panel.memory.is_empty
+    assert panel.cards.memory.is_empty
     panel.show()
     panel.redraw()
-    assert not panel.memory.is_empty
+    assert not panel.cards.memory.is_empty
 
 
 def test_another_theme_recolours_what_is_shown(
@@ -241,11 +260,12 @@ def test_another_theme_recolours_what_is_shown(
 ) -> None:
     feed_memory(panel, context, engine)
     middle = QPoint(
-        panel.memory.chart.plot_rect.toRect().right() - 20, int(panel.memory.chart.pixel_y(2.5 * GB))
+        panel.cards.memory.chart.plot_rect.toRect().right() - 20,
+        int(panel.cards.memory.chart.pixel_y(2.5 * GB)),
     )
-    light = colour_at(panel.memory.chart, middle)
+    light = colour_at(panel.cards.memory.chart, middle)
     context.theme.set_mode("dark")
-    assert light != colour_at(panel.memory.chart, middle) == context.theme.colors.owner_greys[0].upper()
+    assert light != colour_at(panel.cards.memory.chart, middle) == context.theme.colors.owner_greys[0].upper()
 
 
 def test_plots_are_saved_as_picture_drawing_and_numbers(
@@ -253,15 +273,15 @@ def test_plots_are_saved_as_picture_drawing_and_numbers(
 ) -> None:
     feed_memory(panel, context, engine)
     feed_answer(panel, context, engine)
-    panel.layers.export_to(tmp_path / "layers.png")
-    assert QImage(str(tmp_path / "layers.png")).width() == 2 * panel.layers.width()
-    panel.tokens.export_to(tmp_path / "tokens.svg")
+    panel.cards.layers.export_to(tmp_path / "layers.png")
+    assert QImage(str(tmp_path / "layers.png")).width() == 2 * panel.cards.layers.width()
+    panel.cards.tokens.export_to(tmp_path / "tokens.svg")
     assert ElementTree.parse(tmp_path / "tokens.svg").getroot().tag.endswith("svg")
-    panel.tokens.export_to(tmp_path / "tokens.csv")
+    panel.cards.tokens.export_to(tmp_path / "tokens.csv")
     rows = read_csv(tmp_path / "tokens.csv")
     assert rows[5]["text"] == " word5"
     assert float(rows[5]["activity of domain"]) == pytest.approx(0.2)
-    panel.memory.export_to(tmp_path / "memory.csv")
+    panel.cards.memory.export_to(tmp_path / "memory.csv")
     newest = read_csv(tmp_path / "memory.csv")[-1]
     assert newest == {"seconds": "0.0", "base weights (bytes)": str(5 * GB), "domain (bytes)": str(GB)}
 
@@ -270,19 +290,17 @@ def test_a_plot_that_cannot_be_saved_says_so(
     panel: PlotsPanel, context: AppContext, engine: ScriptedEngine, tmp_path: Path
 ) -> None:
     feed_memory(panel, context, engine)
-    panel.memory.export_to(tmp_path / "missing" / "memory.png")
-    panel.memory.export_to(tmp_path / "memory.xyz")
+    panel.cards.memory.export_to(tmp_path / "missing" / "memory.png")
+    panel.cards.memory.export_to(tmp_path / "memory.xyz")
     first, second = context.notices.items
     assert "could not be written" in first.text
     assert ".xyz" in second.text
     assert ".csv" in second.hint
 
 
-def test_numbers_go_to_the_clipboard(
-    panel: PlotsPanel, context: AppContext, engine: ScriptedEngine
-) -> None:
+def test_numbers_go_to_the_clipboard(panel: PlotsPanel, context: AppContext, engine: ScriptedEngine) -> None:
     feed_answer(panel, context, engine)
-    panel.layers.copy_numbers()
+    panel.cards.layers.copy_numbers()
     lines = QApplication.clipboard().text().splitlines()
     assert lines[0].split("\t") == ["level", "layer 1", "layer 2", "layer 3", "layer 4"]
     assert lines[2].split("\t") == ["domain", *["0.200000"] * 4]

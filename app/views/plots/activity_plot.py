@@ -11,6 +11,7 @@ from PySide6.QtGui import QBrush, QColor
 from app.colors import LEVEL_COLOURS
 from app.context import AppContext
 from app.telemetry import AnswerHistory, Answers, Floats32, decimate
+from app.views.plots import empty
 from app.views.plots.chart import Chart
 from app.views.plots.edge_labels import EdgeLabel, EdgeLabels
 from app.views.plots.export import Table
@@ -19,7 +20,6 @@ from app.views.plots.scale import count_ticks, nice_top, ticks
 from app.views.plots.stacked_bars import StackedBars
 from engine.protocol import LEVELS
 
-EMPTY = "Lay an adapter on a level and ask something to see its activity, token by token."
 STREAMED_TOKENS = 200
 FEWEST_TOKENS = 24
 
@@ -33,7 +33,7 @@ class ActivityPlot(PlotCard):
     def __init__(self, context: AppContext, answers: Answers) -> None:
         chart = Chart(context.theme, "Activity by token", caption="token")
         labels = EdgeLabels(context.theme)
-        super().__init__(context, "Activity by token", chart, labels, EMPTY)
+        super().__init__(context, empty.TOKENS, chart, labels, empty.NO_TOKENS)
         self._answers = answers
         self._top = 0.0
         self._hovered = self._selected = -1

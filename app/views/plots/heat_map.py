@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QGraphicsRectItem
 from app.colors import LEVEL_COLOURS
 from app.context import AppContext
 from app.telemetry import AnswerHistory, Answers, Floats32
+from app.views.plots import empty
 from app.views.plots.chart import Chart
 from app.views.plots.colours import heat_colours
 from app.views.plots.edge_labels import ColourBar, EdgeLabel, EdgeLabels
@@ -21,8 +22,6 @@ from app.views.plots.plot_card import PlotCard
 from app.views.plots.scale import count_ticks, nice_top
 from engine.protocol import LEVELS
 
-EMPTY = "Lay an adapter on a level and ask something to see which layers it works in."
-
 
 class HeatMap(PlotCard):
     """Rows are levels, columns layers (counted from 1); the mean of the answer, or one token."""
@@ -30,7 +29,7 @@ class HeatMap(PlotCard):
     def __init__(self, context: AppContext, answers: Answers) -> None:
         chart = Chart(context.theme, "Activity by layer and level", caption="layer")
         labels = EdgeLabels(context.theme, leaders=False)
-        super().__init__(context, "Activity by layer", chart, labels, EMPTY)
+        super().__init__(context, empty.LAYERS, chart, labels, empty.NO_LAYERS)
         self._answers = answers
         self._token = -1
         self._top = 0.0

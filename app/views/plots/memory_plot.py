@@ -14,6 +14,7 @@ from app.context import AppContext
 from app.telemetry import OWNERS, MemoryHistory, MemoryWindow, decimate
 from app.units import byte_unit, format_bytes, three_figures
 from app.views.parts import label
+from app.views.plots import empty
 from app.views.plots.chart import Chart
 from app.views.plots.colours import owner_colour
 from app.views.plots.edge_labels import EdgeLabel, EdgeLabels
@@ -23,7 +24,6 @@ from app.views.plots.scale import nice_top, ticks, time_span, time_ticks
 from app.views.plots.stacked_area import StackedArea
 from engine.protocol import LEVELS
 
-EMPTY = "Memory is measured twice a second as soon as the engine runs."
 SPAN_S = 300.0
 OTHER, REST = "other processes", "other of Strata"
 SCOPES: Final = {
@@ -44,7 +44,7 @@ class MemoryPlot(PlotCard):
     def __init__(self, context: AppContext, history: MemoryHistory) -> None:
         chart = Chart(context.theme, "Memory by owner over time")
         labels = EdgeLabels(context.theme)
-        super().__init__(context, "Memory by owner", chart, labels, EMPTY)
+        super().__init__(context, empty.MEMORY, chart, labels, empty.NO_MEMORY)
         self._history = history
         self._scope = "Model"
         self._tops: dict[str, float] = {}

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from app.context import AppContext
-from app.telemetry import Answers, MemoryHistory
-from app.views.plots.activity_plot import ActivityPlot
-from app.views.plots.heat_map import HeatMap
-from app.views.plots.memory_plot import MemoryPlot
+from app.views.plots import empty
 from engine.protocol import FINAL, Event, LedgerSample, TokenStats
 
+if TYPE_CHECKING:
+    from app.views.plots.cards import Cards
+
 REFRESH_MS = 50  # 20 Hz at most, and only when something came
+IMPORT_POLL_MS = 30
+_SHARES = (10, 8, 8)
+_CARDS = "app.views.plots.cards"
 
 
 class PlotsPanel(QWidget):
-    """Listens to the engine, keeps the histories, redraws what changed."""
+    """Listens to the engine, keeps the histories, redraws what changed.
+
+    pyqtgraph and numpy cost half the time to the first paint, so they are imported on a thread of
+    their own after that; until then the plots' titles and sentences stand in their places.
+    """
 
     token_hovered = Signal(int)  # the token under the pointer in the plot; -1: none
     token_selected = Signal(int)  # the token clicked in the plot; -1: none
@@ -27,73 +37,107 @@ class PlotsPanel(QWidget):
     def __init__(self, context: AppContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Plots")
-        self._history, self._answers = MemoryHistory(), Answers()
-        self.memory = MemoryPlot(context, self._history)
-        self.tokens = ActivityPlot(context, self._answers)
-        self.layers = HeatMap(context, self._answers)
-        self._memory_changed = self._answer_changed = False
+        self._context = context
+        self._cards: Cards | None = None
+        self._early: list[Event] = []
+        self._importing: threading.Thread | None = None
+        self._polling = QTimer(self)
+        self._polling.setInterval(IMPORT_POLL_MS)
+        self._polling.timeout.connect(self._poll_import)
+        self._memory_changed = self._answer_changed = True
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self.redraw)
-        self._lay_out()
-        self.tokens.token_hovered.connect(self.token_hovered)
-        self.tokens.token_selected.connect(self.layers.select)
-        self.tokens.token_selected.connect(self.token_selected)
-        context.client.subscribe(LedgerSample, self._on_ledger)
-        context.client.subscribe(TokenStats, self._on_token)
-        for kind in FINAL:
-            context.client.subscribe(kind, self._on_final)
-        self._register(context)
+        self._splitter = self._lay_out()
+        kinds: tuple[type[Event], ...] = (LedgerSample, TokenStats, *FINAL)
+        for kind in kinds:
+            context.client.subscribe(kind, self._take)
+        self._register()
 
-    def _lay_out(self) -> None:
+    def _lay_out(self) -> QSplitter:
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.setHandleWidth(10)
-        for card, share in ((self.memory, 10), (self.tokens, 8), (self.layers, 8)):
-            splitter.addWidget(card)
-            splitter.setStretchFactor(splitter.count() - 1, share)
+        for title, text in (
+            (empty.MEMORY, empty.NO_MEMORY),
+            (empty.TOKENS, empty.NO_TOKENS),
+            (empty.LAYERS, empty.NO_LAYERS),
+        ):
+            splitter.addWidget(empty.EmptyCard(title, text))
+        for place, share in enumerate(_SHARES):
+            splitter.setStretchFactor(place, share)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(splitter)
+        return splitter
 
-    def _register(self, context: AppContext) -> None:
-        add = context.actions.add
-        for id, text, card in (
-            ("plots.export_memory", "Export the memory plot…", self.memory),
-            ("plots.export_tokens", "Export activity by token…", self.tokens),
-            ("plots.export_layers", "Export activity by layer…", self.layers),
+    def _register(self) -> None:
+        add = self._context.actions.add
+        for place, (id, text) in enumerate(
+            (
+                ("plots.export_memory", "Export the memory plot…"),
+                ("plots.export_tokens", "Export activity by token…"),
+                ("plots.export_layers", "Export activity by layer…"),
+            )
         ):
-            add(id, text, card.ask_and_export, menu="View", icon="export")
+            add(id, text, lambda place=place: self._export(place), menu="View", icon="export")
+
+    def _export(self, place: int) -> None:
+        self.cards.all[place].ask_and_export()
+
+    @property
+    def cards(self) -> Cards:
+        """The plots; made now if the import has not come to its end."""
+        if self._cards is None:
+            self.fill()
+        assert self._cards is not None
+        return self._cards
+
+    def fill(self) -> None:
+        """Put the plots in their places."""
+        self._polling.stop()
+        if self._cards is not None:
+            return
+        from app.views.plots.cards import Cards  # brings pyqtgraph and numpy
+
+        self._cards = cards = Cards(self._context)
+        for place, card in enumerate(cards.all):
+            waiting = self._splitter.replaceWidget(place, card)
+            if waiting is not None:
+                waiting.deleteLater()
+            self._splitter.setStretchFactor(place, _SHARES[place])
+        cards.tokens.token_hovered.connect(self.token_hovered)
+        cards.tokens.token_selected.connect(cards.layers.select)
+        cards.tokens.token_selected.connect(self.token_selected)
+        early, self._early = self._early, []
+        for event in early:
+            self._take(event)
+        self._wake()
 
     def show_answer(self, tokens: Sequence[TokenStats]) -> None:
         """Show a finished answer, of any message; nothing selected."""
-        self._answers.show(tuple(tokens))
-        self._select(-1)
+        self.cards.answers.show(tuple(tokens))
+        self.select_token(-1)
 
     def select_token(self, index: int) -> None:
         """Mark token ``index`` of the shown answer in both activity plots; -1 marks none."""
-        self._select(index)
+        self.cards.select(index)
 
-    def _select(self, index: int) -> None:
-        self.tokens.select(index)
-        self.layers.select(index)
-
-    def _on_ledger(self, sample: LedgerSample) -> None:
-        self._history.add(sample)
-        self._memory_changed = True
-        self._wake()
-
-    def _on_token(self, token: TokenStats) -> None:
-        current = self._answers.current
-        if current is None or current.job != token.job:
-            self._select(-1)
-        self._answers.add(token)
-        self._answer_changed = True
-        self._wake()
-
-    def _on_final(self, event: Event) -> None:
-        if self._answers.finish(event.job):
+    def _take(self, event: Event) -> None:
+        """Keep what an event says; before there are plots, keep the event."""
+        if self._cards is None:
+            self._early.append(event)
+        elif isinstance(event, LedgerSample):
+            self._cards.history.add(event)
+            self._memory_changed = True
+            self._wake()
+        elif isinstance(event, TokenStats):
+            if self._cards.answers.add(event):
+                self._cards.select(-1)
+            self._answer_changed = True
+            self._wake()
+        elif self._cards.answers.finish(event.job):
             self._answer_changed = True
             self._wake()
 
@@ -103,16 +147,32 @@ class PlotsPanel(QWidget):
 
     def redraw(self) -> None:
         """Redraw what changed, if anyone can see it."""
-        if not self.isVisible():
+        if self._cards is None or not self.isVisible():
             return
         if self._memory_changed:
-            self.memory.refresh()
+            self._cards.memory.refresh()
         if self._answer_changed:
-            self.tokens.refresh()
-            self.layers.refresh()
+            self._cards.tokens.refresh()
+            self._cards.layers.refresh()
         self._memory_changed = self._answer_changed = False
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what came while the panel was hidden."""
         super().showEvent(event)
         self._wake()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """After the first paint the import begins."""
+        super().paintEvent(event)
+        if self._cards is None and not self._polling.isActive():
+            self._polling.start()
+
+    def _poll_import(self) -> None:
+        """Start the import, later see whether it has ended: its thread must not touch Qt."""
+        if self._importing is None:
+            self._importing = threading.Thread(
+                target=importlib.import_module, args=(_CARDS,), name="strata-plots", daemon=True
+            )
+            self._importing.start()
+        elif not self._importing.is_alive():
+            self.fill()

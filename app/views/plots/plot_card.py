@@ -5,16 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QStackedLayout, QToolButton, QWidget
 
 from app.context import AppContext
 from app.views.card import Card
-from app.views.parts import icon_button, label
+from app.views.parts import icon_button
 from app.views.plots import export
 from app.views.plots.chart import Chart
 from app.views.plots.edge_labels import EdgeLabels
+from app.views.plots.empty import sentence
 from engine.errors import BadInput
 
 
@@ -25,8 +26,6 @@ class PlotCard(Card):
         super().__init__(title)
         self.context = context
         self.chart, self.labels = chart, labels
-        self._empty = label(empty, "muted", wrap=True)
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         plot = QWidget()
         row = QHBoxLayout(plot)
         row.setContentsMargins(0, 0, 0, 0)
@@ -34,7 +33,7 @@ class PlotCard(Card):
         row.addWidget(chart, 1)
         row.addWidget(labels)
         self._pages = QStackedLayout()
-        self._pages.addWidget(self._empty)
+        self._pages.addWidget(sentence(empty))
         self._pages.addWidget(plot)
         self.content.addLayout(self._pages, 1)
         self._export_button = self._make_export_button()
