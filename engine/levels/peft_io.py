@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from engine.errors import BadInput, DamagedFile, UnsupportedInput
+from engine.errors import BadInput, DamagedFile, EngineError, UnsupportedInput
 from engine.levels.adapter import Adapter, BaseModules, LoraPair
 from engine.levels.peft_config import CONFIG_NAME, LoraConfig, read_lora_config
 from engine.safetensors_file import open_safetensors
@@ -30,6 +30,13 @@ def read_adapter(path: Path, base: BaseModules) -> Adapter:
 
     Raises BadInput, DamagedFile or UnsupportedInput. Whether it fits the base, ``check_adapter`` says.
     """
+    try:
+        return _read_any(path, base)
+    except PermissionError as error:
+        raise BadInput(f'"{path.name}" may not be read.', "Check its permissions.", str(error)) from error
+
+
+def _read_any(path: Path, base: BaseModules) -> Adapter:
     if path.is_dir():
         return read_peft(path, base)
     if not path.exists():
@@ -134,25 +141,37 @@ def _pickle(path: Path) -> UnsupportedInput:
 
 
 def write_peft(adapter: Adapter, folder: Path, base_model_name: str) -> None:
-    """Write a new PEFT folder, whole or not at all. Raises BadInput if ``folder`` holds something."""
+    """Write a new PEFT folder, whole or not at all.
+
+    Raises BadInput if ``folder`` holds something, EngineError when the disk refuses.
+    """
     if folder.exists() and any(folder.iterdir()):
         raise BadInput(f'"{folder.name}" exists already.', "Choose another name.", str(folder))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        tensors = {}
-        for path, pair in adapter.pairs.items():
-            tensors[f"{_PREFIX}{path}.lora_A.weight"] = pair.a.detach().contiguous()
-            tensors[f"{_PREFIX}{path}.lora_B.weight"] = pair.b.detach().contiguous()
-        save_file(tensors, fresh / WEIGHTS_NAME, metadata={"format": "pt"})
-        (fresh / CONFIG_NAME).write_text(json.dumps(_config(adapter, base_model_name), indent=2), "utf-8")
-        for file in fresh.iterdir():
-            _sync(file)
-        fresh.chmod(0o755)
-        os.replace(fresh, folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+            fresh = Path(scratch) / "adapter"
+            _write_files(adapter, fresh, base_model_name)
+            os.replace(fresh, folder)
         _sync(folder.parent)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    except (OSError, SafetensorError) as error:
+        raise EngineError(
+            f'"{folder.name}" could not be written.',
+            "Check the free space and the permissions of its folder.",
+            str(error),
+        ) from error
+
+
+def _write_files(adapter: Adapter, folder: Path, base_model_name: str) -> None:
+    folder.mkdir()
+    tensors = {}
+    for path, pair in adapter.pairs.items():
+        tensors[f"{_PREFIX}{path}.lora_A.weight"] = pair.a.detach().contiguous()
+        tensors[f"{_PREFIX}{path}.lora_B.weight"] = pair.b.detach().contiguous()
+    save_file(tensors, folder / WEIGHTS_NAME, metadata={"format": "pt"})
+    (folder / CONFIG_NAME).write_text(json.dumps(_config(adapter, base_model_name), indent=2), "utf-8")
+    for file in folder.iterdir():
+        _sync(file)
 
 
 def _config(adapter: Adapter, base_model_name: str) -> dict[str, object]:

@@ -103,6 +103,19 @@ def test_a_folder_that_holds_something_is_never_overwritten(
     assert sorted(file.name for file in folder.iterdir()) == before
 
 
+def test_a_full_disk_leaves_nothing_behind(
+    saved: Path, base: BaseModules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("engine.levels.peft_io.save_file", full)
+    with pytest.raises(EngineError, match="could not be written") as caught:
+        write_peft(read_peft(saved, base), tmp_path / "out" / "copy", "tiny")
+    assert "No space left" in caught.value.detail
+    assert not list((tmp_path / "out").iterdir())
+
+
 @pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json"])
 def test_a_file_of_the_folder_stands_for_the_folder(name: str, saved: Path, base: BaseModules) -> None:
     assert read_adapter(saved / name, base).pairs.keys() == read_peft(saved, base).pairs.keys()

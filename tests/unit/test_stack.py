@@ -184,6 +184,20 @@ def test_gains_are_exact_over_a_bfloat16_base(folders: dict[str, list[Path]]) ->
         torch.testing.assert_close(module.forward(x), expected, atol=0.02, rtol=0.02)
 
 
+def test_one_backward_gives_every_level_its_gradient(folders: dict[str, list[Path]]) -> None:
+    model, stack = laid(folders["llama"])
+    stack.set_gains(gains(GAINS))
+    modules = list(stack._modules.values())
+    for module in modules:
+        module.a.requires_grad_()
+        module.b.requires_grad_()
+    model(IDS, labels=IDS).loss.backward()
+    for module in modules:
+        for part in module.slices:
+            assert module.a.grad[part.start : part.stop].abs().max() > 0
+            assert module.b.grad[part.start : part.stop].abs().max() > 0
+
+
 def test_level_bytes_count_what_is_held(folders: dict[str, list[Path]]) -> None:
     _, stack = laid(folders["llama"])
     held = sum(m.a.nbytes + m.b.nbytes + sum(g.nbytes for g in m.gram) for m in stack._modules.values())
