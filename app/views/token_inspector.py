@@ -123,7 +123,7 @@ class TokenInspector(QFrame):
         chance = math.exp(stats.logprob) if math.isfinite(stats.logprob) else float("nan")
         self._text.setText(visible(stats.text))
         self._place.setText(f"{stats.index + 1:,} of {n_tokens:,}")
-        self._chance.setText(f"{_percent(chance)} likely   ·   log-probability {stats.logprob:.2f}")
+        self._chance.setText(f"{_percent(chance)} likely   ·   log-probability {_signed(stats.logprob)}")
         accent = self._theme.colors.accent
         self.alternatives.show_bars(
             [
@@ -197,6 +197,11 @@ class TokenInspector(QFrame):
         column.addWidget(self.levels)
         column.addWidget(self._unmeasured)
         column.addWidget(self._gains)
+
+
+def _signed(number: float) -> str:
+    words = f"{number:.2f}"
+    return "0.00" if words == "-0.00" else words.replace("-", "−")
 
 
 def _percent(share: float) -> str:

@@ -82,6 +82,7 @@ class QuestionView(MessageView):
         document = self._text.document()
         document.setTextWidth(widest - 2 * PADDING_PX)
         self._bubble.setFixedWidth(min(widest, int(document.idealWidth()) + 2 * PADDING_PX + 2))
+        self.column.activate()  # at its place before it is painted
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
