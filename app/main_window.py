@@ -15,6 +15,7 @@ from app.levels import LevelsController
 from app.library import LibraryController
 from app.model_loader import ModelLoader
 from app.palette import CommandPalette
+from app.pane_links import PaneLinks
 from app.settings import SettingsFile
 from app.views.conversation.view import ConversationView
 from app.views.dock import GRIP_PX, Dock
@@ -69,6 +70,7 @@ class MainWindow(QMainWindow):
         self.overlay = DropOverlay(context.theme, self)
         self.overlay.chosen.connect(self.take_drop)
         controllers.models.changed.connect(self._show_title)
+        PaneLinks(controllers.chat, self.conversation, self.plots, self.library)
 
     @property
     def context(self) -> AppContext:

@@ -216,6 +216,37 @@ def test_the_header_tells_speed_while_an_answer_comes(parts: Parts, engine: Scri
     assert "generating" not in parts.window.bar.status_text()
 
 
+def test_a_hit_of_the_library_opens_as_a_passage(parts: Parts, engine: ScriptedEngine) -> None:
+    hit = p.Hit(
+        chunk_id="c7", document_id="d", document="a.md", path="/a.md", page=2, heading="", start=0, end=4,
+        text="text", score=1.0,
+    )  # fmt: skip
+    parts.window.library.open_hit.emit(hit)
+    assert [command.chunk_id for command in engine.sent(p.OpenPassage)] == ["c7"]
+    assert parts.window.conversation.passages.isVisible()
+
+
+def test_a_token_looked_at_in_the_text_is_marked_in_the_plots_and_back(
+    qtbot: QtBot, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts.controllers.models.load("/models/tiny")
+    for _ in range(4):
+        parts.context.client.drain()
+    window, chat = parts.window, parts.controllers.chat
+    marked: list[int] = []
+    monkeypatch.setattr(window.plots, "select_token", marked.append)
+    chat.send("Hello?")
+    for _ in range(4):
+        parts.context.client.drain()
+    message_id = chat.path[-1].message_id
+    window.conversation.inspection.select(message_id, 2)
+    assert marked[-1] == 2
+    with qtbot.waitSignal(window.conversation.token_selected) as looked_at:
+        window.plots.token_selected.emit(1)
+    assert looked_at.args == [message_id, 1]
+    assert marked[-1] == 1
+
+
 def test_no_heavy_library_is_imported_before_the_first_paint(tmp_path: Path) -> None:
     script = (
         "import sys, pathlib, app.application as a\n"
