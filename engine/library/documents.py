@@ -77,7 +77,7 @@ class DocumentTable:
 
     def unindexed(self, limit: int) -> tuple[str, ...]:
         """Documents whose text is stored but not in the search index yet, at most ``limit``."""
-        sql = "SELECT document_id FROM documents WHERE state = 'embedding' AND NOT indexed ORDER BY rowid LIMIT ?"
+        sql = "SELECT document_id FROM documents WHERE state = 'embedding' AND NOT indexed LIMIT ?"
         return tuple(str(values[0]) for values in self._database.select(sql, (limit,)))
 
     def mark_unindexed(self, document_ids: Iterable[str]) -> None:
