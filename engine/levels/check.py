@@ -10,38 +10,37 @@ import torch
 
 from engine.errors import AdapterMismatch
 from engine.levels.adapter import Adapter, BaseModules, LoraPair
+from engine.levels.gguf_names import gguf_architecture
 
 _LAYER = re.compile(r"^(.*?)\.(\d+)\.(.*)$")
-
-# llama.cpp files name these families after the architecture whose graph they share.
-_GGUF_FAMILY = {"mistral": "llama", "gpt_neox": "gptneox", "phi3small": "phi3"}
 
 
 def check_adapter(adapter: Adapter, base: BaseModules) -> None:
     """Raise AdapterMismatch naming everything that keeps ``adapter`` from fitting ``base``."""
-    mismatches = (
-        *_architecture(adapter, base),
-        *_missing(adapter, base),
-        *_widths(adapter, base),
-        *_damaged_numbers(adapter),
-    )
-    if not adapter.pairs:
-        mismatches = (*mismatches, "it holds no level weights")
-    if not mismatches:
-        return
-    made_for = f" ({adapter.base_model})" if adapter.base_model else ""
-    shown = "; ".join(mismatches[:3])
+    foreign = (*_architecture(adapter, base), *_missing(adapter, base), *_widths(adapter, base))
+    damaged = tuple(_damage(adapter))
+    if foreign:
+        made_for = f" ({adapter.base_model})" if adapter.base_model else ""
+        raise AdapterMismatch(
+            f'"{adapter.name}" does not fit this model. It was made for another model{made_for}: '
+            f"{_some(foreign + damaged)}.",
+            foreign + damaged,
+            "Load the model this adapter was trained on, or choose an adapter for this one.",
+        )
+    if damaged:
+        raise AdapterMismatch(
+            f'"{adapter.name}" is damaged: {_some(damaged)}.', damaged, "Download it again or train it anew."
+        )
+
+
+def _some(mismatches: tuple[str, ...]) -> str:
     more = f"; and {len(mismatches) - 3} more" if len(mismatches) > 3 else ""
-    raise AdapterMismatch(
-        f'"{adapter.name}" does not fit this model. It was made for another model{made_for}: {shown}{more}.',
-        mismatches,
-        "Load the model this adapter was trained on, or choose an adapter for this one.",
-    )
+    return "; ".join(mismatches[:3]) + more
 
 
 def _architecture(adapter: Adapter, base: BaseModules) -> Iterable[str]:
     named = adapter.base_architecture
-    if named and named not in (base.architecture, _GGUF_FAMILY.get(base.architecture)):
+    if named and named != base.architecture and named != gguf_architecture(base.architecture):
         yield f"it is for the {named} architecture, this model is {base.architecture}"
 
 
@@ -81,7 +80,9 @@ def _widths(adapter: Adapter, base: BaseModules) -> Iterable[str]:
         yield f"{name} is {found_in} to {found_out} wide in the adapter, {d_in} to {d_out} here{where}"
 
 
-def _damaged_numbers(adapter: Adapter) -> Iterable[str]:
+def _damage(adapter: Adapter) -> Iterable[str]:
+    if not adapter.pairs:
+        yield "it holds no weights"
     for path, pair in adapter.pairs.items():
         if pair.a.shape[0] != pair.b.shape[1]:
             yield f"{path}: A has rank {pair.a.shape[0]}, B has rank {pair.b.shape[1]}"

@@ -159,6 +159,14 @@ def test_every_mismatch_is_named_at_once() -> None:
     assert "Big-7B" in caught.value.text
 
 
+def test_numbers_that_are_none_and_empty_adapters_are_called_damaged() -> None:
+    stack = LevelStack(tiny_model("llama"))
+    nan = LoraPair(torch.full((2, 32), torch.inf), torch.ones(32, 2), 1.0)
+    for pairs, words in [({"model.layers.0.self_attn.q_proj": nan}, "not finite"), ({}, "holds no weights")]:
+        with pytest.raises(AdapterMismatch, match=f"is damaged: .*{words}"):
+            stack.set_level("domain", Adapter("broken", "", pairs))
+
+
 @pytest.mark.parametrize("bad", [[1.0] * 4, [1, 1, 1, 1, 2.5], [1, 1, 1, 1, float("nan")]])
 def test_gains_that_make_no_sense_are_refused(bad: list[float]) -> None:
     with pytest.raises(BadInput):
