@@ -11,6 +11,8 @@ from engine.protocol import ChatSummary
 
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
+# Qt sets the process's locale, and the rest of the window speaks English.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def when(updated_at: float, now: float) -> str:
@@ -22,7 +24,7 @@ def when(updated_at: float, now: float) -> str:
         return time.strftime("%H:%M", then)
     if then[:3] == time.localtime(now - 86_400)[:3]:
         return "yesterday"
-    words = f"{then.tm_mday} {time.strftime('%b', then)}"
+    words = f"{then.tm_mday} {_MONTHS[then.tm_mon - 1]}"
     return words if then.tm_year == today.tm_year else f"{words} {then.tm_year}"
 
 

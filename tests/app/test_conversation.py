@@ -316,7 +316,9 @@ def test_a_suggested_question_is_asked_with_a_click(
     welcome = Welcome(("Who is the mayor?",))
     qtbot.addWidget(welcome)
     welcome.asked.connect(view.composer.ask)
-    QTest.mouseClick(welcome.findChild(QPushButton), Qt.MouseButton.LeftButton)
+    chip = welcome.findChild(QPushButton)
+    assert isinstance(chip, QPushButton)
+    QTest.mouseClick(chip, Qt.MouseButton.LeftButton)
     assert engine.sent(p.Generate)[-1].messages[-1].content == "Who is the mayor?"
 
 

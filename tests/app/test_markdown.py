@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QApplication
 
@@ -137,3 +139,38 @@ def test_a_single_endless_line_is_cut_too() -> None:
 def test_deep_nesting_ends() -> None:
     assert render("> " * 500 + "deep", LOOK).html
     assert render("[" * 3000, LOOK).html
+
+
+_PIECES = st.sampled_from(
+    [
+        "a",
+        "b c",
+        "**",
+        "*",
+        "_",
+        "`",
+        "```",
+        "```py\n",
+        "\n",
+        "\n\n",
+        "- ",
+        "1. ",
+        "> ",
+        "# ",
+        "[1]",
+        "[2, 1]",
+    ]
+    + ["[x](http://a)", "![i](u)", "|", "| a | b |\n|---|---|\n", "$", "$x^2$", "\\(", "\\", "&amp;", "😀"]
+    + ["<b>", "  ", "\t", "~~", "---\n", "    ", "https://a.b/c", "[x] "]
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_PIECES, max_size=25).map("".join))
+def test_whatever_a_model_writes_is_rendered_and_maps_into_its_source(
+    qapp: QApplication, source: str
+) -> None:
+    document, places = _document(source, frozenset({1, 2}))
+    for at in range(document.characterCount()):
+        found = places.to_source(at)
+        assert found is None or 0 <= found < len(source)
