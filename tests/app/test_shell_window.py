@@ -45,8 +45,8 @@ def open_window(qtbot: QtBot, tmp_path: Path, theme: Theme, engine: ScriptedEngi
         parts = application.build(client, theme, tmp_path, kept)
         opened.append(parts)
         qtbot.addWidget(parts.window)
-        with qtbot.waitExposed(parts.window):
-            parts.window.show()
+        parts.window.show()
+        qtbot.waitUntil(lambda: _active(parts.window))
         return parts
 
     yield open_it
@@ -57,6 +57,11 @@ def open_window(qtbot: QtBot, tmp_path: Path, theme: Theme, engine: ScriptedEngi
 @pytest.fixture
 def parts(open_window: Open) -> Parts:
     return open_window()
+
+
+def _active(window: QWidget) -> bool:
+    window.activateWindow()
+    return window.isActiveWindow()
 
 
 def mime(path: Path) -> QMimeData:
@@ -117,6 +122,7 @@ def test_ctrl_z_undoes_a_gain_even_from_its_number(qtbot: QtBot, parts: Parts) -
     parts.controllers.levels.set_gain("domain", 0.4)
     box = parts.window.levels.strips["domain"].box
     box.setFocus()
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is box)
     qtbot.keyClick(box.lineEdit(), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert parts.context.session.value.level("domain").gain == 1.0
     assert box.value() == 1.0
