@@ -141,28 +141,24 @@ def test_deep_nesting_ends() -> None:
     assert render("[" * 3000, LOOK).html
 
 
-_PIECES = st.sampled_from(
-    [
-        "a",
-        "b c",
-        "**",
-        "*",
-        "_",
-        "`",
-        "```",
-        "```py\n",
-        "\n",
-        "\n\n",
-        "- ",
-        "1. ",
-        "> ",
-        "# ",
-        "[1]",
-        "[2, 1]",
-    ]
-    + ["[x](http://a)", "![i](u)", "|", "| a | b |\n|---|---|\n", "$", "$x^2$", "\\(", "\\", "&amp;", "😀"]
-    + ["<b>", "  ", "\t", "~~", "---\n", "    ", "https://a.b/c", "[x] "]
+_MARKS = "a ** * _ ` ``` [1] [x](http://a) ![i](u) | $ $x^2$ \\( \\ &amp; 😀 <b> ~~ https://a.b/c".split()
+_SPACED = (
+    "b c",
+    "```py\n",
+    "\n",
+    "\n\n",
+    "- ",
+    "1. ",
+    "> ",
+    "# ",
+    "[2, 1]",
+    "  ",
+    "\t",
+    "---\n",
+    "    ",
+    "[x] ",
 )
+_PIECES = st.sampled_from([*_MARKS, *_SPACED, "| a | b |\n|---|---|\n"])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
