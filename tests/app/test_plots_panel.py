@@ -156,6 +156,15 @@ def test_scopes_bring_in_the_rest_and_the_capacity(
     assert panel.cards.memory.chart.pixel_y(24 * GB) > panel.cards.memory.chart.plot_rect.top()
 
 
+def test_before_there_is_a_model_the_program_itself_is_shown(
+    panel: PlotsPanel, context: AppContext, engine: ScriptedEngine
+) -> None:
+    engine.emit(ledger(0.0, base_weights=0, other_of_Strata=2, other_processes=4))
+    context.client.drain()
+    panel.redraw()
+    assert subtitle(panel.cards.memory) == "2.00 GB of 24.0 GB"
+
+
 def test_without_a_gpu_the_plot_says_it_shows_ram(
     panel: PlotsPanel, context: AppContext, engine: ScriptedEngine
 ) -> None:

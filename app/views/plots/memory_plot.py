@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -47,6 +48,7 @@ class MemoryPlot(PlotCard):
         super().__init__(context, empty.MEMORY, chart, labels, empty.NO_MEMORY)
         self._history = history
         self._scope = "Model"
+        self._hidden = SCOPES[self._scope]
         self._tops: dict[str, float] = {}
         self._at: int | None = None
         self._shown = history.window(SPAN_S)
@@ -95,7 +97,12 @@ class MemoryPlot(PlotCard):
         self.set_empty(len(self._history) == 0)
         if self.is_empty:
             return
-        self._shown = self._select(self._history.window(SPAN_S))
+        window = self._history.window(SPAN_S)
+        self._hidden = SCOPES[self._scope]
+        self._shown = self._select(window)
+        if not self._shown.owners:  # no model yet: the program itself is what there is
+            self._hidden = SCOPES["Strata"]
+            self._shown = self._select(window)
         on_cpu = not self._history.device.lower().startswith(("cuda", "gpu", "nvidia"))
         self.set_title("Memory by owner (RAM)" if on_cpu else "GPU memory by owner")
         self._draw()
@@ -106,7 +113,7 @@ class MemoryPlot(PlotCard):
         keep = [
             i
             for i, owner in enumerate(window.owners)
-            if owner not in SCOPES[self._scope] and window.bytes[i].any()
+            if owner not in self._hidden and window.bytes[i].any()
         ]
         keep.sort(key=lambda i: _stack_place(window.owners[i]))
         owners = tuple(window.owners[i] for i in keep)
@@ -123,7 +130,7 @@ class MemoryPlot(PlotCard):
         x, rows = decimate(shown.times_s, shown.bytes, int(self.chart.plot_rect.width()))
         colours = [owner_colour(owner, theme) for owner in shown.owners]
         grey = [owner not in LEVELS for owner in shown.owners]
-        seams = [here and above for here, above in zip(grey, [*grey[1:], False], strict=True)]
+        seams = [here and above for here, above in pairwise([*grey, False])]
         self._area.set_seam(QColor(theme.colors.card))
         self._area.set_data(x, rows, [QBrush(colour) for colour in colours], seams)
         self._draw_capacity(with_capacity)
@@ -180,7 +187,7 @@ class MemoryPlot(PlotCard):
         hidden = [
             f"{owner} {format_bytes(float(row[-1]))}"
             for owner, row in zip(newest.owners, newest.bytes, strict=True)
-            if owner in SCOPES[self._scope] and row[-1]
+            if owner in self._hidden and row[-1]
         ]
         self._hidden_text.setText(f"+ {format_bytes(self._hidden_bytes(newest))} other" if hidden else "")
         self._hidden_text.setToolTip("Not in this view: " + ", ".join(hidden) if hidden else "")
@@ -188,7 +195,7 @@ class MemoryPlot(PlotCard):
         self.describe(f"{now}. " + ", ".join(f"{label.name} {label.value} {size}" for label in labels))
 
     def _hidden_bytes(self, newest: MemoryWindow) -> float:
-        hidden = [i for i, owner in enumerate(newest.owners) if owner in SCOPES[self._scope]]
+        hidden = [i for i, owner in enumerate(newest.owners) if owner in self._hidden]
         return float(newest.bytes[hidden, -1].sum())
 
     def _hover(self, x: float, _y: float) -> None:
