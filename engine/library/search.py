@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,7 @@ def search(
         return ()
     ranked = rank(query, store, embedder)
     places = texts.places(ranked.chunk_ids)
+    page_text = cache(texts.page_text)  # a book's hits share its one long text
     hits: list[Hit] = []
     kept: list[int] = []
     n_by_document: dict[str, int] = {}
@@ -51,7 +53,7 @@ def search(
             continue
         if for_prompt and n_by_document.get(place.document_id, 0) >= MAX_CHUNKS_PER_DOCUMENT:
             continue
-        hit = _hit(ranked, place_in_ranking, place, texts)
+        hit = _hit(ranked, place_in_ranking, place, page_text)
         if _repeats(ranked.vectors, place_in_ranking, hit, kept, hits):
             continue
         n_by_document[place.document_id] = n_by_document.get(place.document_id, 0) + 1
@@ -123,7 +125,7 @@ def _union(by_text: Candidates, by_vector: Candidates) -> Candidates:
     )
 
 
-def _hit(ranked: Ranked, index: int, place: Place, texts: TextTable) -> Hit:
+def _hit(ranked: Ranked, index: int, place: Place, page_text: Callable[[str, int], str]) -> Hit:
     cosine, bm25 = float(ranked.cosines[index]), float(ranked.bm25[index])
     return Hit(
         chunk_id=place.chunk_id,
@@ -134,7 +136,7 @@ def _hit(ranked: Ranked, index: int, place: Place, texts: TextTable) -> Hit:
         heading=place.heading,
         start=place.start,
         end=place.end,
-        text=texts.page_text(place.document_id, place.page_index)[place.start : place.end],
+        text=page_text(place.document_id, place.page_index)[place.start : place.end],
         score=float(ranked.scores[index]),
         cosine=None if np.isnan(cosine) else cosine,
         bm25=bm25 or None,
