@@ -141,7 +141,27 @@ def test_deep_nesting_ends() -> None:
     assert render("[" * 3000, LOOK).html
 
 
-_MARKS = "a ** * _ ` ``` [1] [x](http://a) ![i](u) | $ $x^2$ \\( \\ &amp; 😀 <b> ~~ https://a.b/c".split()
+_MARKS = [
+    "a",
+    "**",
+    "*",
+    "_",
+    "`",
+    "```",
+    "[1]",
+    "[x](http://a)",
+    "![i](u)",
+    "|",
+    "$",
+    "$x^2$",
+    "\\(",
+    "\\",
+    "&amp;",
+    "😀",
+    "<b>",
+    "~~",
+    "https://a.b/c",
+]
 _SPACED = (
     "b c",
     "```py\n",
