@@ -18,6 +18,7 @@ from engine.models.chat_template import render_chat
 from engine.models.hf_cache import PrefixCache
 from engine.models.hf_load import Loaded, load_folder
 from engine.models.hf_tokens import TokenBytes
+from engine.models.places import model_name
 from engine.models.sampling import Sampler, describe
 from engine.protocol import LoadSettings, Message, ModelInfo, Sampling
 
@@ -217,18 +218,12 @@ def _end_tokens(loaded: Loaded) -> frozenset[int]:
     return frozenset(ends)
 
 
-def _name(folder: Path) -> str:
-    """The folder's name, or 'owner/model' within the Hugging Face cache."""
-    repository = next((part for part in folder.resolve().parts if part.startswith("models--")), "")
-    return repository.removeprefix("models--").replace("--", "/") or folder.resolve().name
-
-
 def _describe(loaded: Loaded, path: Path, settings: LoadSettings) -> ModelInfo:
     model, text = loaded.model, loaded.model.config.get_text_config(decoder=True)
     n_ctx_train = int(getattr(text, "max_position_embeddings", None) or _DEFAULT_CTX)
     held = {t.data_ptr(): t.nbytes for t in (*model.parameters(), *model.buffers())}
     return ModelInfo(
-        name=_name(path),
+        name=model_name(path),
         path=str(path),
         backend="hf",
         architecture=str(model.config.model_type),

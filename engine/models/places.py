@@ -18,6 +18,7 @@ from engine.models.hf_header import read_json
 MAX_DEPTH = 6
 MAX_ENTRIES = 50_000
 _SKIPPED_FOLDERS = {"node_modules", "__pycache__", "site-packages", "$RECYCLE.BIN"}
+_FORMATS = {"hf", "transformers", "safetensors"}
 _MANIFEST_LIMIT_BYTES = 2**20
 _OLLAMA_MODEL = "application/vnd.ollama.image.model"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
@@ -102,8 +103,20 @@ def models_below(root: Path, source: str, name: str = "") -> Iterator[Candidate]
                 yield Candidate(folder / file, f"{name} · {stem}" if name else stem, source)
 
 
+def model_name(folder: Path) -> str:
+    """'owner/model' within the Hugging Face cache, else the folder's name; a folder that is named by
+    its format ('hf') is called by the folder around it."""
+    folder = folder.resolve()
+    repository = next((part for part in folder.parts if part.startswith("models--")), "")
+    if repository:
+        return repository.removeprefix("models--").replace("--", "/")
+    return folder.parent.name if folder.name.lower() in _FORMATS else folder.name
+
+
 def _folder_name(folder: Path, root: Path) -> str:
     """'publisher/model' rather than 'model', as far as both lie below ``root``."""
+    if folder.name.lower() in _FORMATS:
+        return model_name(folder)
     return "/".join(folder.relative_to(root).parts[-2:]) or folder.name
 
 
