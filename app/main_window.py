@@ -63,7 +63,6 @@ class MainWindow(QMainWindow):
         self.conversation = ConversationView(context, controllers.chat)
         self.plots = PlotsPanel(context)
         self.library = LibraryPanel(context, controllers.library)
-        self.library.setMinimumWidth(460)
         self._lay_out()
         self.palette_popup = CommandPalette(context.actions, context.theme, self)
         self.notices = NoticeStack(context.notices, context.theme, self)

@@ -26,7 +26,7 @@ def register(window: MainWindow) -> None:
     add("view.reset_layout", "Reset the layout", window.reset_layout, "", "View", "reset")
     add(
         "view.system_theme",
-        "Light or dark as the desktop says",
+        "Follow the desktop's theme",
         lambda: context.theme.set_mode("system"),
         "",
         "View",

@@ -35,7 +35,7 @@ class Menus(QMenuBar):
             self._menus[name] = menu
             # An ampersand would underline the letter all the time.
             QShortcut(QKeySequence(f"Alt+{KEYS[name]}"), window, partial(self._open, menu))
-        for action in actions:
+        for action in sorted(actions, key=_is_guest):
             self._add(action)
         actions.added.connect(self._add)
 
@@ -47,5 +47,14 @@ class Menus(QMenuBar):
         self._window.addAction(action)
         menu = self._menus.get(action.data())
         if menu is not None:
+            last = menu.actions()[-1:]
+            if last and _is_guest(action) and not _is_guest(last[0]):
+                menu.addSeparator()
             menu.addAction(action)
             menu.menuAction().setVisible(True)
+
+
+def _is_guest(action: QAction) -> bool:
+    """Whether the action comes from elsewhere than its menu's own part of the program (its id begins
+    with another word): guests stand below a line."""
+    return not action.objectName().startswith(f"{action.data()}.".lower())

@@ -56,7 +56,7 @@ class LibraryPanel(QWidget):
         self.search = self._make_search()
         self.tabs = self._make_tabs()
         self.progress = LibraryProgress(context, library)
-        self._message = label("", "muted")
+        self._message = label("", "muted", wrap=True)
         self._pages = QStackedWidget()
         self._query = ""
         self._hits_count: int | None = None
