@@ -384,6 +384,6 @@ def test_a_truncated_weights_file_is_damaged(model: Path, cut: int) -> None:
 
 def test_real_models_are_found(shared_data: Path) -> None:
     found = {entry.backend: entry for entry in scan([shared_data / "models"])}
-    assert found["hf"].name == "stories260k/hf"
+    assert found["hf"].name == "stories260k"
     assert found["hf"].size_bytes == 1_040_128
     assert found["gguf"].quantisation == "F32"
