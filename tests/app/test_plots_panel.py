@@ -11,7 +11,7 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.colors import LEVEL_COLOURS
@@ -30,7 +30,7 @@ ACTIVITY = (0.10, 0.20, 0.0, 0.0, 0.05)
 @pytest.fixture
 def panel(qtbot: QtBot, context: AppContext) -> Iterator[PlotsPanel]:
     panel = PlotsPanel(context)
-    panel.fill()
+    assert panel.cards  # made at once: no test but one wants to wait
     panel.resize(420, 760)
     panel.show()
     qtbot.waitExposed(panel)
@@ -293,6 +293,21 @@ def test_plots_are_saved_as_picture_drawing_and_numbers(
     panel.cards.memory.export_to(tmp_path / "memory.csv")
     newest = read_csv(tmp_path / "memory.csv")[-1]
     assert newest == {"seconds": "0.0", "base weights (bytes)": str(5 * GB), "domain (bytes)": str(GB)}
+
+
+def test_the_actions_ask_where_to_save(
+    panel: PlotsPanel,
+    context: AppContext,
+    engine: ScriptedEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feed_answer(panel, context, engine)
+    for name in ("tokens", "layers"):
+        target = str(tmp_path / f"{name}.csv")
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *args, target=target: (target, ""))
+        context.actions.get(f"plots.export_{name}").trigger()
+        assert len(read_csv(Path(target))) == {"tokens": 12, "layers": len(LEVELS)}[name]
 
 
 def test_a_plot_that_cannot_be_saved_says_so(

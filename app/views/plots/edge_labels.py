@@ -111,6 +111,7 @@ class EdgeLabels(QWidget):
         painter.drawText(row, Qt.AlignmentFlag.AlignVCenter, self._caption)
         if self._bar is not None:
             self._paint_bar(painter, self._bar, row.adjusted(_SWATCH_X, 0, 0, 0))
+        painter.end()
 
     def _paint_label(self, painter: QPainter, label: EdgeLabel, y: float) -> None:
         colors = self._theme.colors

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -17,6 +18,7 @@ from engine.protocol import FINAL, Event, LedgerSample, TokenStats
 
 if TYPE_CHECKING:
     from app.views.plots.cards import Cards
+    from app.views.plots.plot_card import PlotCard
 
 REFRESH_MS = 50  # 20 Hz at most, and only when something came
 IMPORT_POLL_MS = 30
@@ -39,6 +41,8 @@ class PlotsPanel(QWidget):
         self.setAccessibleName("Plots")
         self._context = context
         self._cards: Cards | None = None
+        self._making: Generator[PlotCard, None, Cards] | None = None
+        self._n_made = 0
         self._early: list[Event] = []
         self._importing: threading.Thread | None = None
         self._polling = QTimer(self)
@@ -74,39 +78,43 @@ class PlotsPanel(QWidget):
 
     def _register(self) -> None:
         add = self._context.actions.add
-        for place, (id, text) in enumerate(
-            (
-                ("plots.export_memory", "Export the memory plot…"),
-                ("plots.export_tokens", "Export activity by token…"),
-                ("plots.export_layers", "Export activity by layer…"),
-            )
+        for name, text in (
+            ("memory", "Export the memory plot…"),
+            ("tokens", "Export activity by token…"),
+            ("layers", "Export activity by layer…"),
         ):
-            add(id, text, lambda place=place: self._export(place), menu="View", icon="export")
+            add(f"plots.export_{name}", text, partial(self._export, name), menu="View", icon="export")
 
-    def _export(self, place: int) -> None:
-        self.cards.all[place].ask_and_export()
+    def _export(self, name: str) -> None:
+        card: PlotCard = getattr(self.cards, name)
+        card.ask_and_export()
 
     @property
     def cards(self) -> Cards:
-        """The plots; made now if the import has not come to its end."""
-        if self._cards is None:
-            self.fill()
-        assert self._cards is not None
+        """The plots; made now if they are not there yet."""
+        while self._cards is None:
+            self._fill_next()
         return self._cards
 
-    def fill(self) -> None:
-        """Put the plots in their places."""
-        self._polling.stop()
-        if self._cards is not None:
-            return
-        from app.views.plots.cards import Cards  # brings pyqtgraph and numpy
+    def _fill_next(self) -> None:
+        """Put the next plot in its place; after the last one, draw what has come meanwhile."""
+        from app.views.plots.cards import make_cards  # brings pyqtgraph and numpy
 
-        self._cards = cards = Cards(self._context)
-        for place, card in enumerate(cards.all):
-            waiting = self._splitter.replaceWidget(place, card)
-            if waiting is not None:
-                waiting.deleteLater()
-            self._splitter.setStretchFactor(place, _SHARES[place])
+        self._making = self._making or make_cards(self._context)
+        try:
+            card = next(self._making)
+        except StopIteration as made:
+            self._begin(made.value)
+            return
+        waiting = self._splitter.replaceWidget(self._n_made, card)
+        if waiting is not None:
+            waiting.deleteLater()
+        self._splitter.setStretchFactor(self._n_made, _SHARES[self._n_made])
+        self._n_made += 1
+
+    def _begin(self, cards: Cards) -> None:
+        self._polling.stop()
+        self._cards = cards
         cards.tokens.token_hovered.connect(self.token_hovered)
         cards.tokens.token_selected.connect(cards.layers.select)
         cards.tokens.token_selected.connect(self.token_selected)
@@ -175,4 +183,4 @@ class PlotsPanel(QWidget):
             )
             self._importing.start()
         elif not self._importing.is_alive():
-            self.fill()
+            self._fill_next()
