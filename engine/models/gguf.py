@@ -30,7 +30,6 @@ class GgufBackend:
         self._vocabulary = GgufVocabulary(handle.vocab, handle.header.chat_template)
         self._cached: list[tuple[int, int]] = []
         self._stack: StackView | None = None
-        self._generation = handle.generation
         self._kv_bytes = _kv_bytes(handle)
 
     @classmethod
@@ -82,14 +81,14 @@ class GgufBackend:
 
     def decode(self, sampling: Sampling, stack: StackView, cancel: CancelToken) -> Iterator[TokenStep]:
         """Yield tokens one by one; see ``Backend.decode``. Raises JobCancelled, OutOfMemory."""
-        if not self._cached or self._generation != self.handle.generation:
+        if not self._cached:
             raise BadInput("There is no prompt to continue.", "Send a message first.")
         prompt = [token for token, _ in self._cached]
         with SamplerChain(sampling, self.info.n_vocab, self.info.n_ctx, prompt) as chain:
             while True:
                 cancel.check()
                 if self._cached[-1][1] != stack.revision:
-                    self._evaluate_last_again(stack, cancel)
+                    self._read_again(len(self._cached) - 1, stack, cancel)
                 step = self._step(chain, stack)
                 if step.token_id in self._vocabulary.end_tokens:
                     return
@@ -97,6 +96,8 @@ class GgufBackend:
                 if len(self._cached) >= self.info.n_ctx:
                     return
                 cancel.check()
+                if self._lost():
+                    self._read_again(0, stack, cancel)
                 self._append([step.token_id], stack, cancel, True)
 
     def kv_bytes(self) -> int:
@@ -138,17 +139,22 @@ class GgufBackend:
         del self._cached[length:]
         return length
 
-    def _forget_if_replaced(self, stack: StackView) -> None:
-        """Another stack, or a context opened anew: nothing of the cache is left."""
-        if stack is not self._stack or self._generation != self.handle.generation:
-            self._cached.clear()
-            self._stack, self._generation = stack, self.handle.generation
+    def _lost(self) -> bool:
+        """Whether laying a level emptied the context meanwhile."""
+        return self.handle.n_cached != len(self._cached)
 
-    def _evaluate_last_again(self, stack: StackView, cancel: CancelToken) -> None:
-        """An edit came after the newest token was read: read it again, so that the next one feels it."""
+    def _forget_if_replaced(self, stack: StackView) -> None:
+        """Another stack, or an emptied context: nothing of the cache is left."""
+        if stack is not self._stack or self._lost():
+            self._cached.clear()
+            self._stack = stack
+
+    def _read_again(self, kept: int, stack: StackView, cancel: CancelToken) -> None:
+        """Read the cached tokens from ``kept`` on again: an edit came after the newest one was read, and
+        the next one shall feel it; all of them where the context was emptied or cannot be cut."""
         tokens = [token for token, _ in self._cached]
-        kept = len(tokens) - 1
-        if not self.handle.crop(kept):
+        if self._lost() or not self.handle.crop(kept):
+            self.handle.crop(0)
             kept = 0
         del self._cached[kept:]
         for start in range(kept, len(tokens), N_BATCH):

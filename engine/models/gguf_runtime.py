@@ -42,7 +42,8 @@ class EvalObserver(Protocol):
 
 
 class LlamaRuntime:
-    """Owns one model and one context (one sequence). ``context`` changes when it is reopened."""
+    """Owns one model and one context (one sequence). ``context`` changes when it is reopened;
+    ``n_cached`` counts the tokens it holds."""
 
     def __init__(
         self, model: int, header: GgufHeader, params: llama_cpp.llama_context_params, full_precision: bool
@@ -54,7 +55,7 @@ class LlamaRuntime:
         self.vocab = llama_cpp.llama_model_get_vocab(model)
         self.n_vocab = llama_cpp.llama_vocab_n_tokens(self.vocab)
         self.context = 0
-        self.generation = 0
+        self.n_cached = 0
         self._logits_type = ctypes.POINTER(ctypes.c_float * self.n_vocab)
         self._token_s = 0.0
         self._stoppable = False
@@ -104,7 +105,9 @@ class LlamaRuntime:
             self._token_s = (time.perf_counter() - started) / len(tokens)
             if self._observer is not None:
                 self._observer.end()
-        if status != 0:
+        if status == 0:
+            self.n_cached += len(tokens)
+        else:
             self._raise(status, cancel, gguf_log.problems_since(place))
 
     def crop(self, length: int) -> bool:
@@ -116,8 +119,10 @@ class LlamaRuntime:
             first = llama_cpp.llama_memory_seq_pos_min(memory, 0)
             last = llama_cpp.llama_memory_seq_pos_max(memory, 0)
             if first == 0 and last == length - 1:
+                self.n_cached = length
                 return True
         llama_cpp.llama_memory_clear(memory, True)
+        self.n_cached = 0
         return length == 0
 
     def logits(self) -> np.ndarray:
@@ -142,7 +147,7 @@ class LlamaRuntime:
         if self.context:
             llama_cpp.llama_free(self.context)
             self.context = 0
-        self.generation += 1
+        self.n_cached = 0
         unset = llama_cpp.ggml_backend_sched_eval_callback(0)
         self._params.cb_eval = unset if self._observer is None else self._eval
         place = gguf_log.mark()

@@ -19,7 +19,7 @@ from engine.levels.gguf_stack import GgufStack
 from engine.levels.stack import LevelStack
 from engine.models.gguf import GgufBackend
 from engine.models.hf import HfBackend
-from engine.protocol import LoadSettings
+from engine.protocol import LoadSettings, Sampling
 from tests.unit.tiny_gguf import gguf_file, greedy, hf_folder, load, random_adapter
 
 PROMPT = [5, 6, 7, 8, 9, 10, 11]
@@ -184,6 +184,20 @@ def test_llama_cpp_refusing_an_adapter_leaves_the_old_levels(
         stack.set_level("agent", random_adapter(stack.base_modules(), 2))
     assert np.array_equal(_logits(backend, stack), before)
     assert stack.levels()[3].adapter == ""
+
+
+def test_a_level_laid_in_mid_answer_reads_the_conversation_again(backend: GgufBackend) -> None:
+    stack = GgufStack(backend.handle)
+    backend.prefill(PROMPT, stack, CancelToken())
+    ids: list[int] = []
+    for step in backend.decode(Sampling(temperature=0.0), stack, CancelToken()):
+        ids.append(step.token_id)
+        if len(ids) in (3, 6):
+            level = ("domain", "agent")[len(ids) // 3 - 1]
+            stack.set_level(level, random_adapter(stack.base_modules(), len(ids)))
+        if len(ids) == 9:
+            break
+    assert ids[6:] == [step.token_id for step in greedy(backend, stack, PROMPT + ids[:6], 3)]
 
 
 def _refuse(*_: object) -> None:
