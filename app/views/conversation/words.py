@@ -47,13 +47,12 @@ def gain_edits(node: Node) -> list[tuple[int, str]]:
     """For each gain edit in mid-answer the character from which it holds, and the new gains."""
     out = []
     tokens = node.record.tokens
-    before = node.record.start_gains
+    # A stored answer does not say what held before the first edit: levels as trained are left out.
+    before = node.record.start_gains or (1.0,) * len(LEVELS)
     for mark in node.record.gain_marks:
-        changed = [
-            f"{name} {gain:.2f}"
-            for i, (name, gain) in enumerate(zip(LEVELS, mark.gains, strict=False))
-            if i >= len(before) or before[i] != gain
-        ]
+        rows = list(zip(LEVELS, before, mark.gains, strict=False))
+        edited = [row for row in rows if row[1] != row[2]] or rows
+        changed = [f"{name} {gain:.2f}" for name, _, gain in edited]
         start = tokens[mark.index].start if mark.index < len(tokens) else len(node.text)
         out.append((start, ", ".join(changed)))
         before = mark.gains
