@@ -9,8 +9,8 @@ from engine.memory.estimate import DTYPE_BYTES, EMBEDDER_BYTES, ModelFacts, load
 from engine.memory.plan import make_plan
 from engine.memory.probe import Probe
 from engine.models.catalog import detect_backend
-from engine.models.gguf_header import read_header
-from engine.models.hf_header import read_hf_header
+from engine.models.gguf_header import GgufHeader, read_header
+from engine.models.hf_header import HfHeader, read_hf_header
 from engine.protocol import LoadSettings, Plan
 
 
@@ -32,40 +32,35 @@ def plan_model(
 
 
 def _gguf_facts(path: Path) -> ModelFacts:
-    header = read_header(path)
-    return ModelFacts(
-        path=str(path),
-        backend="gguf",
-        weights_bytes=header.weights_bytes,
-        n_params=header.n_params,
-        n_layers=header.n_layers,
-        d_model=header.d_model,
-        n_heads=header.n_heads,
-        n_kv_heads=header.n_kv_heads,
-        head_dim=header.head_dim,
-        n_vocab=header.n_vocab,
-        n_ctx_train=header.n_ctx_train,
-    )
+    return ModelFacts(path=str(path), backend="gguf", **_sizes(read_header(path)))
 
 
 def _hf_facts(path: Path, settings: LoadSettings, device: str) -> ModelFacts:
     header = read_hf_header(path)
-    dtype = loaded_dtype(settings.dtype, header.stored_dtype, device)
+    dtype = loaded_dtype(settings.dtype, header.stored_dtype, device, header.n_params)
     return ModelFacts(
         path=str(path),
         backend="hf",
-        weights_bytes=header.weights_bytes,
-        n_params=header.n_params,
-        n_layers=header.n_layers,
-        d_model=header.d_model,
-        n_heads=header.n_heads,
-        n_kv_heads=header.n_kv_heads,
-        head_dim=header.head_dim,
-        n_vocab=header.n_vocab,
-        n_ctx_train=header.n_ctx_train,
         d_ff=header.d_ff,
         loaded_dtype_bytes=DTYPE_BYTES[dtype],
+        **_sizes(header),
     )
+
+
+def _sizes(header: GgufHeader | HfHeader) -> dict[str, int]:
+    """The numbers that both kinds of header hold under the same names."""
+    names = (
+        "weights_bytes",
+        "n_params",
+        "n_layers",
+        "d_model",
+        "n_heads",
+        "n_kv_heads",
+        "head_dim",
+        "n_vocab",
+        "n_ctx_train",
+    )
+    return {name: getattr(header, name) for name in names}
 
 
 def _device(backend: str, settings: LoadSettings) -> str:
