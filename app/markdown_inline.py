@@ -68,7 +68,8 @@ class InlineWriter:
         self._leaf("\ufffc", start if start >= 0 else None, len(latex))
         align = "middle" if drawn.depth > 2 else "baseline"
         self._parts.append(
-            f'<img src="{name}" width="{drawn.width:.0f}" height="{drawn.height:.0f}" style="vertical-align:{align}">'
+            f'<img src="{name}" width="{drawn.width:.0f}" height="{drawn.height:.0f}" '
+            f'style="vertical-align:{align}">'
         )
 
     def _inline(self, tokens: Sequence[Token]) -> None:

@@ -73,8 +73,11 @@ class Writer(InlineWriter):
             case "bullet_list_close" | "ordered_list_close" | "list_item_close":
                 return f"</{token.tag}>"
             case "blockquote_open":
-                return (f'<table width="100%" cellpadding="0" cellspacing="0" style="margin:4px 0 10px 0"><tr>'
-                        f'<td width="3" bgcolor="{look.line}"></td><td style="padding-left:12px;color:{look.muted}">')  # fmt: skip
+                return (
+                    '<table width="100%" cellpadding="0" cellspacing="0" style="margin:4px 0 10px 0"><tr>'
+                    f'<td width="3" bgcolor="{look.line}"></td>'
+                    f'<td style="padding-left:12px;color:{look.muted}">'
+                )
             case "blockquote_close":
                 return "</td></tr></table>"
         return self._table_tag(token)
@@ -90,7 +93,8 @@ class Writer(InlineWriter):
             case "th_open" | "td_open":
                 align = str(token.attrs.get("style", "")).replace("text-align:", "") or "left"
                 head = f";color:{look.muted};font-weight:600" if token.type == "th_open" else ""
-                return f'<td align="{align}" style="white-space:pre-wrap;border-bottom:1px solid {look.line}{head}">'
+                under = f"border-bottom:1px solid {look.line}"
+                return f'<td align="{align}" style="white-space:pre-wrap;{under}{head}">'
             case "th_close" | "td_close":
                 return "</td>"
             case "tr_open" | "tr_close":
@@ -107,7 +111,8 @@ class Writer(InlineWriter):
         title = escape(language or "code")
         self.leaves += [Leaf(language or "code", None), Leaf("Copy", None)]
         self._parts.append(
-            f'<table width="100%" cellspacing="0" cellpadding="0" style="margin:6px 0 12px 0" bgcolor="{look.code}">'
+            f'<table width="100%" cellspacing="0" cellpadding="0" bgcolor="{look.code}" '
+            'style="margin:6px 0 12px 0">'
             f'<tr><td style="padding:6px 12px 0 12px;color:{look.muted};font-size:8.5pt">{title}</td>'
             f'<td align="right" style="padding:6px 12px 0 12px;font-size:8.5pt">'
             f'<a href="code:{number}" style="color:{look.muted};text-decoration:none">Copy</a></td></tr>'
