@@ -9,53 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
 from engine.errors import BadInput, EngineError
-from engine.gguf_file import GgufTensor
 from engine.levels.adapter import Adapter, BaseModules, LoraPair
 from engine.levels.check import check_adapter
 from engine.levels.gguf_activity import ActivityMeter, GraphObserver, gram
 from engine.levels.gguf_adapter import ModuleParts, concatenate, set_adapters, storage_dtype
-from engine.levels.gguf_laid import Context, LaidLevels
-from engine.levels.gguf_names import hf_name, layer_of, model_type, rows_to_gguf
+from engine.levels.gguf_handle import LlamaHandle, describe_base
+from engine.levels.gguf_laid import LaidLevels
+from engine.levels.gguf_names import layer_of, rows_to_gguf
 from engine.protocol import GAIN_MAX, GAIN_MIN, LEVELS, LevelInfo
 
 ACTIVITY_BUDGET = 0.04
 """Share of the decode time that measuring activity may take."""
-
-
-class ModelFacts(Protocol):
-    """What the header of the model says."""
-
-    @property
-    def architecture(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def n_layers(self) -> int: ...
-    @property
-    def n_heads(self) -> int: ...
-    @property
-    def n_kv_heads(self) -> int: ...
-    @property
-    def tensors(self) -> tuple[GgufTensor, ...]: ...
-
-
-class LlamaHandle(Context, Protocol):
-    """The loaded model as its backend lends it. ``full_precision``: keep levels in float32."""
-
-    full_precision: bool
-
-    @property
-    def header(self) -> ModelFacts: ...
-
-    def observe(self, observer: GraphObserver | None) -> None:
-        """Let ``observer`` see the graph; where that begins or ends, the context is opened anew (its
-        cache is empty, no adapter is set)."""
-        ...
 
 
 class GgufStack:
@@ -73,7 +41,7 @@ class GgufStack:
     ) -> None:
         self._handle = handle
         self._names = tuple(levels)
-        self._base, self._tensor_of = _describe(handle.header)
+        self._base, self._tensor_of = describe_base(handle.header)
         self._gains = (1.0,) * len(self._names)
         self._infos = [LevelInfo(level=name) for name in self._names]
         self._pairs: list[dict[str, LoraPair]] = [{} for _ in self._names]
@@ -255,23 +223,3 @@ class GgufStack:
             numbers = pair.a.numel() + pair.b.numel()
             total += numbers * (item + pair.a.element_size()) + 4 * pair.rank**2
         return total
-
-
-def _describe(header: ModelFacts) -> tuple[BaseModules, dict[str, str]]:
-    """The linears of the model, and each one's tensor name (without '.weight')."""
-    linears: dict[str, tuple[int, int]] = {}
-    tensor_of: dict[str, str] = {}
-    for tensor in header.tensors:
-        module = hf_name(tensor.name, header.architecture)
-        if module is not None and len(tensor.shape) == 2:
-            linears[module] = (tensor.shape[1], tensor.shape[0])
-            tensor_of[module] = tensor.name.removesuffix(".weight")
-    base = BaseModules(
-        architecture=model_type(header.architecture),
-        linears=linears,
-        n_layers=header.n_layers,
-        n_heads=header.n_heads,
-        n_kv_heads=header.n_kv_heads,
-        model_name=header.name,
-    )
-    return base, tensor_of
