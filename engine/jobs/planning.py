@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.memory.estimate import DTYPE_BYTES, EMBEDDER_BYTES, ModelFacts, loaded_dtype
+from engine.memory.estimate import EMBEDDER_BYTES, ModelFacts
 from engine.memory.plan import make_plan
 from engine.memory.probe import Probe
 from engine.models.catalog import detect_backend
@@ -36,13 +36,15 @@ def _gguf_facts(path: Path) -> ModelFacts:
 
 
 def _hf_facts(path: Path, settings: LoadSettings, device: str) -> ModelFacts:
+    from engine.models.hf_load import choose_device, choose_dtype
+
     header = read_hf_header(path)
-    dtype = loaded_dtype(settings.dtype, header.stored_dtype, device, header.n_params)
+    dtype = choose_dtype(settings.dtype, choose_device(device), header)
     return ModelFacts(
         path=str(path),
         backend="hf",
         d_ff=header.d_ff,
-        loaded_dtype_bytes=DTYPE_BYTES[dtype],
+        loaded_dtype_bytes=dtype.itemsize,
         **_sizes(header),
     )
 

@@ -15,16 +15,6 @@ from engine.protocol import LoadSettings
 KV_TYPE_BYTES: Mapping[str, float] = {"f32": 4.0, "f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 """Bytes of one number; a block of the quantised types is 32 numbers and a float16 scale (ggml-common.h)."""
 
-DTYPE_BYTES: Mapping[str, int] = {
-    "float64": 8,
-    "float32": 4,
-    "bfloat16": 2,
-    "float16": 2,
-    "float8_e4m3fn": 1,
-    "float8_e5m2": 1,
-    "int8": 1,
-}
-
 PREFILL_TOKENS = {"gguf": 512, "hf": 256}
 """u: llama.cpp's n_ubatch, and the longest prefill step of the HF backend."""
 
@@ -33,8 +23,6 @@ DEFAULT_CTX_TOKENS = {"gguf": 4096, "hf": 8192}
 
 EMBEDDER_BYTES = 91_000_000
 """all-MiniLM-L6-v2 in float32: 22.7 million parameters, measured."""
-
-SMALL_MODEL_PARAMS = 1_000_000_000
 
 HEADROOM_BYTES = {"cpu": 128 * 2**20, "gpu": 512 * 2**20}
 """Kept free: Python's working memory on a CPU; the CUDA context and fragmentation on a GPU."""
@@ -59,16 +47,6 @@ class ModelFacts:
     n_ctx_train: int
     d_ff: int = 0
     loaded_dtype_bytes: int | None = None
-
-
-def loaded_dtype(wanted: str, stored: str, device: str, n_params: int = 0) -> str:
-    """The dtype that a Hugging Face model has after loading: as asked; else bfloat16 on a GPU, and on a
-    CPU float32 below a thousand million parameters, bfloat16 from there on."""
-    if wanted != "auto":
-        return wanted
-    if device == "cpu" and n_params < SMALL_MODEL_PARAMS:
-        return "float32"
-    return "bfloat16"
 
 
 def weights_bytes(facts: ModelFacts) -> int:

@@ -21,7 +21,6 @@ _DTYPE_BITS: Mapping[str, int] = {
     "F6_E2M3": 6, "F6_E3M2": 6, "F4": 4,
 }  # fmt: skip
 
-_TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 # transformers' configurations name the same number differently, by family.
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
@@ -72,11 +71,6 @@ class HfHeader:
     dtype: str
     quantisation: str
     tensors: tuple[HfTensor, ...]
-
-    @property
-    def stored_dtype(self) -> str:
-        """``dtype`` in torch's spelling ('bfloat16')."""
-        return _TORCH_NAMES.get(self.dtype, self.dtype.lower())
 
     @property
     def weights_bytes(self) -> int:

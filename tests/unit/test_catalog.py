@@ -272,7 +272,7 @@ def test_a_header_tells_the_facts(model: Path) -> None:
     header = read_hf_header(model)
     assert (header.architecture, header.n_layers, header.d_model, header.n_heads) == ("llama", 1, 8, 2)
     assert (header.n_kv_heads, header.head_dim, header.d_ff, header.n_vocab) == (2, 4, 16, 10)
-    assert (header.n_ctx_train, header.stored_dtype, header.n_params) == (64, "float16", 80)
+    assert (header.n_ctx_train, header.dtype, header.n_params) == (64, "F16", 80)
 
 
 def test_a_tied_output_matrix_is_counted_once(tmp_path: Path) -> None:
