@@ -12,7 +12,7 @@ from PySide6.QtSvg import QSvgRenderer
 from app.resources import resource
 from app.theme import Theme
 
-SIZES_PX = (16, 20, 24, 32, 48)
+SIZES_PX = (16, 32)  # sharp on a plain and on a dense screen; more would slow the first paint
 
 
 class HasIcon(Protocol):
@@ -22,12 +22,11 @@ class HasIcon(Protocol):
 
 
 def icon(name: str, theme: Theme, colour: str = "") -> QIcon:
-    """``resources/icons/<name>.svg`` in ``colour`` (else the theme's text colour); greyed out when
-    disabled. FileNotFoundError for a name that is not there."""
+    """``resources/icons/<name>.svg`` in ``colour`` (else the theme's text colour); the style greys it
+    out when it is disabled. FileNotFoundError for a name that is not there."""
     out = QIcon()
     for size in SIZES_PX:
         out.addPixmap(_pixmap(name, colour or theme.colors.text, size))
-        out.addPixmap(_pixmap(name, theme.colors.dash, size), QIcon.Mode.Disabled)
     return out
 
 
@@ -66,10 +65,15 @@ class _Keeper(QObject):
 
 @lru_cache(maxsize=512)
 def _pixmap(name: str, colour: str, size_px: int) -> QPixmap:
-    svg = resource("icons", f"{name}.svg").read_text(encoding="utf-8").replace("currentColor", colour)
+    svg = _svg(name).replace("currentColor", colour)
     picture = QPixmap(size_px, size_px)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
     QSvgRenderer(QByteArray(svg.encode())).render(painter)
     painter.end()
     return picture
+
+
+@lru_cache(maxsize=256)
+def _svg(name: str) -> str:
+    return resource("icons", f"{name}.svg").read_text(encoding="utf-8")

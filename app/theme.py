@@ -52,6 +52,7 @@ class Theme(QObject):
         self._mode: Mode = mode
         self._app: QApplication | None = None
         self._images = QTemporaryDir()
+        self._dark = self._is_dark()
 
     @property
     def mode(self) -> Mode:
@@ -61,6 +62,9 @@ class Theme(QObject):
     @property
     def dark(self) -> bool:
         """Whether the dark palette is in force."""
+        return self._dark
+
+    def _is_dark(self) -> bool:
         if self._mode != "system":
             return self._mode == "dark"
         app = QApplication.instance()
@@ -69,7 +73,7 @@ class Theme(QObject):
     @property
     def colors(self) -> Colors:
         """The palette in force."""
-        return DARK if self.dark else LIGHT
+        return DARK if self._dark else LIGHT
 
     def set_mode(self, mode: Mode) -> None:
         """Choose light, dark, or what the desktop says."""
@@ -92,6 +96,7 @@ class Theme(QObject):
             self._restyle()
 
     def _restyle(self) -> None:
+        self._dark = self._is_dark()
         if self._app is not None:
             # setColorScheme is ignored offscreen and on bare X11, so the palette is always set.
             self._app.setPalette(_palette(self.colors))

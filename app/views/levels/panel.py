@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QElapsedTimer
@@ -46,50 +47,18 @@ class LevelsPanel(Card):
         strip.menu_wanted.connect(lambda: self._fill_menu(strip.menu, name))
 
     def _register_actions(self) -> None:
-        actions = self._context.actions
+        add, levels = self._context.actions.add, self._levels
         for number, name in enumerate(LEVELS, 1):
-            actions.add(
-                f"levels.focus.{name}",
-                f"Go to the {name} level",
-                lambda name=name: self.strips[name].slider.setFocus(),
-                f"Ctrl+{number}",
-                menu="Levels",
-                icon="level",
-            )
+            focus = self.strips[name].slider.setFocus
+            add(f"levels.focus.{name}", f"Go to the {name} level", focus, f"Ctrl+{number}", "Levels", "level")
         for name in LEVELS:
-            actions.add(
-                f"levels.load.{name}",
-                f"Load an adapter on {name}…",
-                lambda name=name: self.choose_folder(name),
-            )
-            actions.add(
-                f"levels.gguf.{name}",
-                f"Load a GGUF adapter on {name}…",
-                lambda name=name: self.choose_file(name),
-            )
-            actions.add(
-                f"levels.unload.{name}", f"Unload {name}", lambda name=name: self._levels.unload(name)
-            )
-            actions.add(
-                f"levels.reset.{name}",
-                f"Reset the gain of {name}",
-                lambda name=name: self._levels.set_gain(name, 1.0),
-            )
-        actions.add(
-            "levels.mute_all",
-            "Mute all levels",
-            lambda: self._levels.set_all_muted(True),
-            "Ctrl+Shift+M",
-            "Levels",
-            "mute",
-        )
-        actions.add(
-            "levels.unmute_all",
-            "Unmute all levels",
-            lambda: self._levels.set_all_muted(False),
-            menu="Levels",
-            icon="sound",
-        )
+            add(f"levels.load.{name}", f"Load an adapter on {name}…", partial(self.choose_folder, name))
+            add(f"levels.gguf.{name}", f"Load a GGUF adapter on {name}…", partial(self.choose_file, name))
+            add(f"levels.unload.{name}", f"Unload {name}", partial(levels.unload, name))
+            add(f"levels.reset.{name}", f"Reset the gain of {name}", partial(levels.set_gain, name, 1.0))
+        mute, unmute = partial(levels.set_all_muted, True), partial(levels.set_all_muted, False)
+        add("levels.mute_all", "Mute all levels", mute, "Ctrl+Shift+M", "Levels", "mute")
+        add("levels.unmute_all", "Unmute all levels", unmute, "", "Levels", "sound")
 
     def _fill_menu(self, menu: QMenu, name: str) -> None:
         menu.clear()
