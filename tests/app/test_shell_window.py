@@ -131,7 +131,7 @@ def test_ctrl_z_undoes_a_gain_even_from_its_number(qtbot: QtBot, parts: Parts) -
 def test_f6_visits_every_pane(qtbot: QtBot, parts: Parts) -> None:
     window, seen = parts.window, set()
     panes = {window.conversation, window.library, window.levels, window.plots}
-    window.plots.fill()
+    assert window.plots.cards  # made now, else after the first paint
     window.activateWindow()
     for _ in range(6):
         window.focus_next_pane()
