@@ -30,6 +30,8 @@ from app.views.sampling import SamplingPanel
 
 MARGIN_PX = 12
 FIRST_SIZE = (1440, 900)
+# Fixed, so that what a pane shows later never widens the whole window: together they fit into 1,100.
+LEVELS_MIN_PX, PLOTS_MIN_PX, LIBRARY_MIN_PX = 272, 226, 560
 LEFT_PX, RIGHT_PX, BOTTOM_PX = 300, 372, 190
 
 
@@ -63,6 +65,8 @@ class MainWindow(QMainWindow):
         self.conversation = ConversationView(context, controllers.chat)
         self.plots = PlotsPanel(context)
         self.library = LibraryPanel(context, controllers.library)
+        self.plots.setMinimumWidth(PLOTS_MIN_PX)
+        self.library.setMinimumWidth(LIBRARY_MIN_PX)
         self._lay_out()
         self.palette_popup = CommandPalette(context.actions, context.theme, self)
         self.notices = NoticeStack(context.notices, context.theme, self)
@@ -210,7 +214,7 @@ def _scrolling(*cards: QWidget) -> QScrollArea:
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     area.setWidget(inside)
-    area.setMinimumWidth(280)
+    area.setMinimumWidth(LEVELS_MIN_PX)
     return area
 
 

@@ -80,7 +80,7 @@ class LibraryPanel(QWidget):
         field.setPlaceholderText("Search")
         field.setAccessibleName("Search the documents")
         field.setClearButtonEnabled(True)
-        field.setMinimumWidth(120)
+        field.setMinimumWidth(84)
         field.setMaximumWidth(230)
         glass = QAction(field)
         bind_icon(glass, "search", self._context.theme, "muted")
@@ -118,7 +118,7 @@ class LibraryPanel(QWidget):
         layout.setSpacing(10)
         layout.addWidget(self.zone, 1)
         layout.addWidget(card, 3)
-        self.zone.setMinimumWidth(250)
+        self.zone.setMinimumWidth(210)
         self.zone.setMaximumWidth(420)
 
     def _connect(self) -> None:
