@@ -22,11 +22,12 @@ class HasIcon(Protocol):
 
 
 def icon(name: str, theme: Theme, colour: str = "") -> QIcon:
-    """``resources/icons/<name>.svg`` in ``colour`` (else the theme's text colour); the style greys it
-    out when it is disabled. FileNotFoundError for a name that is not there."""
+    """``resources/icons/<name>.svg`` in ``colour`` (else the theme's text colour), faint when it is
+    disabled. FileNotFoundError for a name that is not there."""
     out = QIcon()
     for size in SIZES_PX:
         out.addPixmap(_pixmap(name, colour or theme.colors.text, size))
+    out.addPixmap(_pixmap(name, theme.colors.dash, SIZES_PX[-1]), QIcon.Mode.Disabled)
     return out
 
 
