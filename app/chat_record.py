@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
-from engine.protocol import Answer, Citation, Hit, Timings, TokenStats
+from engine.protocol import Answer, Citation, ErrorInfo, Hit, Timings, TokenStats
 
-_V = TypeVar("_V", Hit, Timings)
+_V = TypeVar("_V", Hit, Timings, ErrorInfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,21 @@ def read_record(meta: str, content: str) -> Record:
         timings=_value(Timings, raw.get("timings")),
         tokens=[_token(i, item, content) for i, item in enumerate(_items(raw, "tokens"))],
         gain_marks=[_gain_mark(item) for item in _items(raw, "gain_marks")],
+        start_gains=_gain_mark(raw).gains,
         dropped_turns=int(raw.get("dropped_turns") or 0),
         n_ctx=int(raw.get("n_ctx") or 0),
         finish_reason=str(raw.get("finish_reason") or ""),
     )
+
+
+def stored_error(meta: str) -> ErrorInfo:
+    """Why a stored answer failed."""
+    try:
+        raw = json.loads(meta)
+    except json.JSONDecodeError:
+        raw = {}
+    found = _value(ErrorInfo, raw.get("error")) if isinstance(raw, dict) else None
+    return found or ErrorInfo(text="This answer failed.", hint="Try it again.")
 
 
 def _items(raw: Mapping[str, object], key: str) -> list[dict[str, object]]:

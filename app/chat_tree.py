@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.chat_record import Record, read_record
+from app.chat_record import Record, read_record, stored_error
 from engine.protocol import ErrorInfo, Message, Role, StoredMessage
 
 State = Literal["waiting", "retrieving", "streaming", "complete", "stopped", "failed"]
@@ -165,7 +165,7 @@ def tree_of(chat_id: str, messages: Iterable[StoredMessage], leaf: str | None) -
                 message.role,
                 message.content,
                 "stopped" if message.state == "partial" else message.state,
-                _stored_error(message),
+                stored_error(message.meta) if message.state == "failed" else None,
                 stored=True,
                 restored=True,
                 meta=message.meta,
@@ -174,9 +174,3 @@ def tree_of(chat_id: str, messages: Iterable[StoredMessage], leaf: str | None) -
     if leaf is not None and leaf in tree:
         tree.show(leaf)
     return tree
-
-
-def _stored_error(message: StoredMessage) -> ErrorInfo | None:
-    if message.state != "failed":
-        return None
-    return ErrorInfo(text="This answer failed.", hint="Try it again.")

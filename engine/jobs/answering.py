@@ -10,6 +10,7 @@ from engine.cancel import CancelToken
 from engine.chats import ChatStore
 from engine.errors import BadInput, JobCancelled
 from engine.jobs.documents import DocumentRoom
+from engine.jobs.failure import error_info
 from engine.jobs.fit import Fitted, fit_prompt
 from engine.jobs.loaded import Loaded, Stack
 from engine.jobs.record import AnswerRecord
@@ -56,7 +57,8 @@ class Answering:
             self._answer(command, backend, stack, record, cancel)
         except JobCancelled:
             raise JobCancelled(self._complete(command, record, "stopped")) from None
-        except BaseException:
+        except Exception as error:
+            record.error = error_info(error)
             self._save(command, record, "failed", ())
             raise
         return self._complete(command, record, "complete")
@@ -75,7 +77,7 @@ class Answering:
     ) -> None:
         hits = self._retrieve(command, cancel)
         fitted = self._fit(command, backend, hits)
-        record.begin(command.sampling, backend, fitted)
+        record.begin(command.sampling, backend, fitted, self._loaded.gains)
         cancel.check()
         prompt = backend.prefill(fitted.tokens, stack, cancel)
         self._tell_prompt(command, backend, prompt)

@@ -12,7 +12,7 @@ import numpy as np
 from engine.jobs.fit import Fitted
 from engine.jobs.text import TextStream
 from engine.models.base import Backend, PromptState, TokenStep
-from engine.protocol import LEVELS, Answer, Citation, Hit, Sampling, Timings, TokenStats
+from engine.protocol import LEVELS, Answer, Citation, ErrorInfo, Hit, Sampling, Timings, TokenStats
 
 FinishReason = Literal["stop", "length", "stop_string", "context"]
 
@@ -31,13 +31,15 @@ class AnswerRecord:
         self.token_ids: list[int] = []
         self.gain_marks: list[tuple[int, tuple[float, ...]]] = []
         self.hits: tuple[Hit, ...] = ()
+        self.gains: tuple[float, ...] = ()
         self.dropped_turns = 0
+        self.error: ErrorInfo | None = None
         self.prompt = PromptState(0, 0, 0.0)
         self.finish_reason: FinishReason = "stop"
 
-    def begin(self, sampling: Sampling, backend: Backend, fitted: Fitted) -> None:
-        """The prompt is known; text begins to grow."""
-        self._backend = backend
+    def begin(self, sampling: Sampling, backend: Backend, fitted: Fitted, gains: tuple[float, ...]) -> None:
+        """The prompt is known; text begins to grow, with the levels at ``gains``."""
+        self._backend, self.gains = backend, gains
         self.hits, self.dropped_turns = fitted.hits, fitted.dropped_turns
         self.stream = TextStream(sampling.stop, strip_start=backend.info.has_chat_template)
 
@@ -118,6 +120,9 @@ class AnswerRecord:
             "hits": [asdict(hit) for hit in self.hits],
             "timings": asdict(self.timings()),
             "tokens": [self._token_meta(stats) for stats in self._tokens],
+            "gains": self.gains,
+            "n_ctx": 0 if self._backend is None else self._backend.info.n_ctx,
+            "error": None if self.error is None else asdict(self.error),
             "gain_marks": [{"index": index, "gains": gains} for index, gains in self.gain_marks],
             "dropped_turns": self.dropped_turns,
             "finish_reason": self.finish_reason,

@@ -178,6 +178,7 @@ def test_a_failure_in_mid_answer_keeps_the_question_and_the_text(rig: Rig) -> No
     with pytest.raises(RuntimeError):
         rig.run("q")
     assert (rig.stored().content, rig.stored().state) == ("The keeper ", "failed")
+    assert "broken" in json.loads(rig.stored().meta)["error"]["text"]
 
 
 def test_without_a_model_the_question_is_kept_and_the_way_out_named(rig: Rig) -> None:
