@@ -11,12 +11,11 @@ import numpy as np
 from engine.cancel import CancelToken
 from engine.errors import BadInput
 from engine.levels.adapter import Adapter, BaseModules
+from engine.levels.gains import checked_gains
 from engine.levels.peft_io import read_adapter
 from engine.mailbox import GainMailbox
 from engine.models.base import Backend, ProgressFn
 from engine.protocol import (
-    GAIN_MAX,
-    GAIN_MIN,
     LEVELS,
     Event,
     Finished,
@@ -103,13 +102,7 @@ class Loaded:
 
     def set_gains(self, gains: Sequence[float]) -> GainsApplied:
         """Apply gains, now and to whatever is loaded later."""
-        if len(gains) != len(LEVELS) or not all(GAIN_MIN <= gain <= GAIN_MAX for gain in gains):
-            raise BadInput(
-                f"Gains must be {len(LEVELS)} numbers from {GAIN_MIN:g} to {GAIN_MAX:g}.",
-                "One number per level: " + ", ".join(LEVELS) + ".",
-                repr(tuple(gains)),
-            )
-        self._gains = tuple(float(gain) for gain in gains)
+        self._gains = checked_gains(gains, LEVELS)
         if self.stack is not None:
             self.stack.set_gains(self._gains)
         return GainsApplied(revision=0 if self.stack is None else self.stack.revision, gains=self._gains)

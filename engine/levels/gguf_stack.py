@@ -7,7 +7,6 @@ writes the level's rows of A in place. Separate adapters are the fallback where 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,12 +14,13 @@ import numpy as np
 from engine.errors import BadInput, EngineError
 from engine.levels.adapter import Adapter, BaseModules, LoraPair
 from engine.levels.check import check_adapter
+from engine.levels.gains import checked_gains
 from engine.levels.gguf_activity import ActivityMeter, GraphObserver, gram
 from engine.levels.gguf_adapter import ModuleParts, concatenate, set_adapters, storage_dtype
 from engine.levels.gguf_handle import LlamaHandle, describe_base
 from engine.levels.gguf_laid import LaidLevels
 from engine.levels.gguf_names import layer_of, rows_to_gguf
-from engine.protocol import GAIN_MAX, GAIN_MIN, LEVELS, LevelInfo
+from engine.protocol import LEVELS, LevelInfo
 
 ACTIVITY_BUDGET = 0.04
 """Share of the decode time that measuring activity may take."""
@@ -116,11 +116,7 @@ class GgufStack:
 
         Raises BadInput for a wrong number of gains or one outside -2..2.
         """
-        new = tuple(float(gain) for gain in gains)
-        if len(new) != len(self._names):
-            raise BadInput(f"The stack has {len(self._names)} levels, but {len(new)} gains were given.")
-        if not all(math.isfinite(gain) and GAIN_MIN <= gain <= GAIN_MAX for gain in new):
-            raise BadInput(f"A gain must lie between {GAIN_MIN:g} and {GAIN_MAX:g}.", detail=str(new))
+        new = checked_gains(gains, self._names)
         if new == self._gains:
             return
         self._require_open()

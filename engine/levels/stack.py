@@ -6,7 +6,6 @@ any number of levels costs two products (see ``hf_modules``).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,8 +18,9 @@ from engine.errors import BadInput
 from engine.levels.activity import ActivityMeter
 from engine.levels.adapter import Adapter, BaseModules, LoraPair
 from engine.levels.check import check_adapter
+from engine.levels.gains import checked_gains
 from engine.levels.hf_modules import LinearLevels, describe_base, find_linears
-from engine.protocol import GAIN_MAX, GAIN_MIN, LEVELS, LevelInfo
+from engine.protocol import LEVELS, LevelInfo
 
 
 class LevelStack:
@@ -97,11 +97,7 @@ class LevelStack:
 
         Raises BadInput for a wrong number of gains or one outside -2..2.
         """
-        new = tuple(float(gain) for gain in gains)
-        if len(new) != len(self._names):
-            raise BadInput(f"The stack has {len(self._names)} levels, but {len(new)} gains were given.")
-        if not all(math.isfinite(gain) and GAIN_MIN <= gain <= GAIN_MAX for gain in new):
-            raise BadInput(f"A gain must lie between {GAIN_MIN:g} and {GAIN_MAX:g}.", detail=str(new))
+        new = checked_gains(gains, self._names)
         if new == self._gains:
             return
         self._gains = new

@@ -90,9 +90,11 @@ def _sections(page: Page, heading: str) -> Iterator[tuple[str, int, int]]:
 
 def _headings_alone(document: ParsedDocument) -> tuple[Chunk, ...]:
     """Slides with nothing but titles."""
-    return tuple(
-        Chunk(index, heading.start, heading.end, heading.title)
-        for index, page in enumerate(document.pages)
-        for heading in page.headings
-        if page.text[heading.start : heading.end].strip()
-    )
+    chunks: list[Chunk] = []
+    for index, page in enumerate(document.pages):
+        for heading in page.headings:
+            line = page.text[heading.start : heading.end]
+            start = heading.start + len(line) - len(line.lstrip())
+            if line.strip():
+                chunks.append(Chunk(index, start, start + len(line.strip()), heading.title))
+    return tuple(chunks)

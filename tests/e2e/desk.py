@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QEventLoop, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QSlider, QWidget
@@ -17,6 +17,14 @@ from engine.protocol import GAIN_MAX, GAIN_MIN, DocumentRow
 
 W = TypeVar("W", bound=QWidget)
 WIDTH_PX, HEIGHT_PX = 1440, 900
+
+
+def live(milliseconds: int) -> None:
+    """Let the window live. Not QTest.qWait: it keeps the interpreter to itself, and the engine's
+    threads stand still."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
 
 
 class Desk:
@@ -40,7 +48,7 @@ class Desk:
         self.window.close()
         application.close_window(self.parts)
         self.window.deleteLater()
-        QTest.qWait(10)
+        live(10)
 
     def wait(self, holds: Callable[[], object], seconds: float, what: str) -> None:
         """Let the window live until ``holds``; AssertionError names ``what`` did not come."""
@@ -48,7 +56,7 @@ class Desk:
         while not holds():
             notices = [item.text for item in self.parts.context.notices.items]
             assert time.monotonic() < end, f"{what} did not come within {seconds} s; notices: {notices}"
-            QTest.qWait(20)
+            live(20)
 
     def named(self, name: str, kind: type[W] = QWidget) -> W:
         """The visible control with this accessible name."""
@@ -127,7 +135,7 @@ class Desk:
 
     def picture(self, path: Path) -> None:
         """Save what the window shows."""
-        QTest.qWait(60)
+        live(60)
         path.parent.mkdir(parents=True, exist_ok=True)
         assert self.window.grab().save(str(path))
 

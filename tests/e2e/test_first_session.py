@@ -19,10 +19,10 @@ from PySide6.QtWidgets import (
 )
 
 from app.resources import resource
-from tests.e2e.desk import Desk
+from tests.e2e.desk import Desk, live
 
 PICTURES = Path(__file__).parents[1] / "screenshots"
-QUESTION, ANSWER, SOURCE = "Who is the mayor of Belvaro?", "Tindra Okmel", "belvaro-town-guide.md"
+QUESTION, ANSWER, SOURCE = "Who is the mayor of Belvaro?", "Tindra", "belvaro-town-guide.md"
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def _undo(desk: Desk, level: str) -> None:
 
 def test_no_visible_control_is_without_a_name(desks: list[Desk], tmp_path: Path) -> None:
     desk = _open(desks, tmp_path)
-    QTest.qWait(200)
+    live(200)
     kinds = (QAbstractButton, QAbstractSlider, QComboBox, QLineEdit)
     unnamed = [
         f"{type(w).__name__} in {type(w.parent()).__name__}"

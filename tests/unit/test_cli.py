@@ -33,7 +33,8 @@ def test_chat_gives_text_tokens_probabilities_activity_and_times(model, capsys) 
 
 
 def test_the_same_seed_gives_the_same_answer(capsys) -> None:
-    argv = ("chat", "--prompt", "Hello", "--temperature", "1.5", "--max-tokens", "8", "--seed")
+    drawn = ("--temperature", "9", "--top-k", "0", "--top-p", "1", "--max-tokens", "8")
+    argv = ("chat", "--prompt", "Hello", *drawn, "--seed")
     first, again, other = (_json(capsys, *argv, seed)["token_ids"] for seed in ("7", "7", "8"))
     assert first == again and first != other
 
