@@ -44,7 +44,7 @@ def test_counts_are_labelled_at_whole_numbers_inside_the_range(first: int, span:
 
 
 def test_time_reaches_back_as_far_as_there_is_something_to_show() -> None:
-    assert time_span(4.0) == 30
+    assert time_span(4.0) == 10
     assert time_span(31.0) == 40
     assert time_span(149.5) == 150
     assert time_span(4000.0) == 300

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout
 
 from app.context import AppContext
 from app.views.library.drops import Offer
-from app.views.parts import action_button, label, restyle
+from app.views.parts import icon_button, label, restyle
 
 TITLE = "Drop documents here"
 PROMISE = "PDF, Word, Markdown, web pages, text and more. They stay on this machine."
@@ -34,9 +34,17 @@ class DropZone(QFrame):
         buttons = QHBoxLayout()
         buttons.setSpacing(6)
         buttons.addStretch(1)
-        for id in ("library.add_files", "library.add_folder"):
-            button = action_button(context.actions.get(id), text_too=True)
+        for id, icon, words in (
+            ("library.add_files", "plus", "Files…"),
+            ("library.add_folder", "folder", "Folder…"),
+        ):
+            action = context.actions.get(id)
+            button = icon_button(icon, action.text(), context.theme)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button.setText(words)  # shorter than the action's: the zone may be narrow
+            button.setToolTip(action.toolTip())
             button.setObjectName("chip")
+            button.clicked.connect(action.trigger)
             buttons.addWidget(button)
         buttons.addStretch(1)
         layout.addSpacing(6)

@@ -44,6 +44,7 @@ class LibraryProgress(QWidget):
             widget.setVisible(busy)
         n_failed = sum(row.state == "failed" for row in self._library.rows)
         self.retry.setVisible(not busy and n_failed > 0)
+        self.setVisible(busy or n_failed > 0)  # else the search field has the room
         self.retry.setText(f"{n_failed:,} failed · try again")
         if busy:
             self._show(self._library.fraction, self._library.summary)

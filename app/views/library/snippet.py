@@ -20,7 +20,7 @@ class Snippet:
 def make_snippet(passage: str, query: str) -> Snippet:
     """One line of ``passage`` that begins shortly before the first word of ``query``."""
     line = " ".join(passage.split())
-    words = sorted({word for word in re.findall(r"\w+", query) if len(word) > 1}, key=len, reverse=True)
+    words = sorted({word for word in re.findall(r"\w+", query) if len(word) > 2}, key=len, reverse=True)
     if not words:
         return Snippet(line[:_LONGEST], ())
     pattern = re.compile(r"\b(?:" + "|".join(map(re.escape, words)) + r")\w*", re.IGNORECASE)

@@ -107,7 +107,7 @@ class EdgeLabels(QWidget):
             self._paint_label(painter, label, y)
         painter.setFont(self._font(False))
         painter.setPen(QColor(self._theme.colors.muted))
-        row = QRectF(0, self._area[1] + 4, self.width(), _LINE_PX)
+        row = QRectF(0, self._area[1] + 2, self.width(), _LINE_PX)
         painter.drawText(row, Qt.AlignmentFlag.AlignVCenter, self._caption)
         if self._bar is not None:
             self._paint_bar(painter, self._bar, row.adjusted(_SWATCH_X, 0, 0, 0))

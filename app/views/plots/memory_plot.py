@@ -49,6 +49,7 @@ class MemoryPlot(PlotCard):
         self._history = history
         self._scope = "Model"
         self._hidden = SCOPES[self._scope]
+        self._scope_buttons: dict[str, QToolButton] = {}
         self._tops: dict[str, float] = {}
         self._at: int | None = None
         self._shown = history.window(SPAN_S)
@@ -82,6 +83,7 @@ class MemoryPlot(PlotCard):
             button.setAccessibleName(f"Show memory of: {name}")
             button.clicked.connect(lambda _checked=False, scope=name: self.set_scope(scope))
             group.addButton(button)
+            self._scope_buttons[name] = button
             row.addWidget(button)
         row.addStretch(1)
         row.addWidget(self._hidden_text)
@@ -90,6 +92,7 @@ class MemoryPlot(PlotCard):
     def set_scope(self, scope: str) -> None:
         """Which owners to stack: a key of ``SCOPES``."""
         self._scope = scope
+        self._scope_buttons[scope].setChecked(True)
         self.refresh()
 
     def refresh(self) -> None:

@@ -47,14 +47,14 @@ def count_ticks(first: int, last: int, at_most: int = 6) -> list[Tick]:
 def time_span(available_s: float) -> int:
     """A round span (seconds) that shows all there is and little else, five minutes at most."""
     step = 10 if available_s <= 60 else 30
-    return min(max(30, math.ceil(available_s / step) * step), LONGEST_SPAN_S)
+    return min(max(step, math.ceil(available_s / step) * step), LONGEST_SPAN_S)
 
 
 def time_ticks(span_s: int) -> list[Tick]:
     """Ticks inside a span that ends now."""
     if span_s > 60:
         return [(-60.0 * m, f"−{m} min") for m in range((span_s - 1) // 60, 0, -1)]
-    step = 10 if span_s <= 30 else 20
+    step = 5 if span_s <= 20 else 10 if span_s <= 40 else 20
     return [(-float(s), f"−{s} s") for s in range((span_s - 1) // step * step, 0, -step)]
 
 
