@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QEventLoop, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QPainter, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QSlider, QWidget
 
@@ -64,9 +64,18 @@ class Desk:
         assert found, f"no visible control is named '{name}'"
         return found[0]
 
+    def starting_with(self, words: str) -> list[QWidget]:
+        """The visible controls whose accessible name begins so."""
+        every = self.window.findChildren(QWidget)
+        return [w for w in every if w.accessibleName().startswith(words) and w.isVisible()]
+
+    def press(self, control: QWidget) -> None:
+        """Click a control with the mouse."""
+        QTest.mouseClick(control, Qt.MouseButton.LeftButton)
+
     def click(self, name: str) -> None:
-        """Press a control with the mouse."""
-        QTest.mouseClick(self.named(name), Qt.MouseButton.LeftButton)
+        """Click the control with this accessible name."""
+        self.press(self.named(name))
 
     def ask(self, text: str) -> None:
         """Type a question and press Enter."""
@@ -137,7 +146,18 @@ class Desk:
         """Save what the window shows."""
         live(60)
         path.parent.mkdir(parents=True, exist_ok=True)
-        assert self.window.grab().save(str(path))
+        picture = self.window.grab()
+        self._add_popups(picture)
+        assert picture.save(str(path))
+
+    def _add_popups(self, picture: QPixmap) -> None:
+        """Paint what lies above the window as windows of their own: dialogs and popovers."""
+        painter = QPainter(picture)
+        origin = self.window.mapToGlobal(QPoint(0, 0))
+        for other in QApplication.topLevelWidgets():
+            if other is not self.window and other.isVisible() and other.width() > 40:
+                painter.drawPixmap(other.mapToGlobal(QPoint(0, 0)) - origin, other.grab())
+        painter.end()
 
 
 def _on_slider(slider: QSlider, gain: float) -> QPoint:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSlider,
@@ -15,7 +14,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QLineEdit,
     QScrollBar,
-    QWidget,
 )
 
 from app.resources import resource
@@ -97,8 +95,7 @@ def _ask_and_follow_the_citation(desk: Desk, backend: str) -> None:
     desk.picture(PICTURES / f"{backend}-2-answered.png")
     citation = desk.chat.path[-1].record.citations[0]
     assert (citation.hit.document, ANSWER in citation.hit.text) == (SOURCE, True)
-    chips = [w for w in desk.window.findChildren(QWidget) if w.accessibleName().startswith("Citation 1")]
-    QTest.mouseClick(chips[-1], Qt.MouseButton.LeftButton)
+    desk.press(desk.starting_with("Citation ")[-1])
     viewer = desk.wait_for_passage()
     assert viewer.textCursor().selectedText() or citation.hit.text in viewer.toPlainText()
     desk.picture(PICTURES / f"{backend}-3-citation.png")
