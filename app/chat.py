@@ -75,7 +75,9 @@ class ChatController(QObject):
         for node in reversed(self.path):
             timings = node.record.timings if node.role == "assistant" else None
             if timings is not None:
-                return timings.prompt_tokens + timings.generated_tokens, node.record.n_ctx or self._n_ctx
+                n_ctx = node.record.n_ctx or self._n_ctx
+                used = timings.prompt_tokens + timings.generated_tokens
+                return min(used, n_ctx), n_ctx  # a full context never reads its last token
         return 0, self._n_ctx
 
     def token_stats(self, message_id: str) -> list[TokenStats]:

@@ -12,7 +12,7 @@ INTERVAL_MS = 1000
 
 
 class GarbageCollector(QObject):
-    """Switches Python's own collections off; young objects every second, all of them when idle."""
+    """Switches Python's own collections off; young objects every second, the older ones when idle."""
 
     def __init__(self, busy: Callable[[], bool], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -28,9 +28,11 @@ class GarbageCollector(QObject):
         counts = gc.get_count()
         if counts[0] > self._thresholds[0]:
             gc.collect(0)
+        if self._busy():  # the older generations can cost a quarter of a second
+            return
         if counts[1] > self._thresholds[1]:
             gc.collect(1)
-        if counts[2] > self._thresholds[2] and not self._busy():
+        if counts[2] > self._thresholds[2]:
             gc.collect(2)
 
     def stop(self) -> None:

@@ -26,7 +26,7 @@ def bench(args: argparse.Namespace) -> dict[str, object]:
     if args.name not in names:
         raise BadInput(f"There is no benchmark named '{args.name}'.", "There are: " + ", ".join(names) + ".")
     with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
-        result = _load_main(args.name)(args.arguments)
+        result = _load_main(args.name)([word for word in args.arguments if word != "--"])
     out: Path = args.out or BENCH_FOLDER / "results" / f"{args.name}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(out, json.dumps(result, indent=2).encode())

@@ -9,6 +9,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QUndoStack
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -48,3 +49,5 @@ def context(qtbot: QtBot, tmp_path: Path, engine: ScriptedEngine, theme: Theme) 
         theme=theme,
     )
     client.close()
+    # widgets that qtbot deletes later would otherwise live on and follow every theme change
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)

@@ -133,13 +133,18 @@ class Desk:
         QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=end)
 
     def drop(self, target: QWidget, paths: list[Path]) -> None:
-        """Drop files on a widget."""
+        """Drop files on a widget; over the window itself the overlay that comes up takes them."""
         mime = QMimeData()
         mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
         at = QPoint(target.width() // 2, target.height() // 2)
         buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         copy = Qt.DropAction.CopyAction
         QApplication.sendEvent(target, QDragEnterEvent(at, copy, mime, buttons, keys))
+        if target is self.window:
+            live(30)
+            target = self.window.overlay
+            assert target.isVisible(), "no overlay says what a drop would do"
+            QApplication.sendEvent(target, QDragEnterEvent(at, copy, mime, buttons, keys))
         QApplication.sendEvent(target, QDropEvent(QPointF(at), copy, mime, buttons, keys))
 
     def picture(self, path: Path) -> None:
