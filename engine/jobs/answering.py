@@ -79,7 +79,12 @@ class Answering:
         fitted = self._fit(command, backend, hits)
         record.begin(command.sampling, backend, fitted, self._loaded.gains)
         cancel.check()
-        prompt = backend.prefill(fitted.tokens, stack, cancel)
+        prompt = backend.prefill(
+            fitted.tokens,
+            stack,
+            cancel,
+            lambda share: self._emit(Progress(job=command.job, stage="reading the prompt", fraction=share)),
+        )
         self._tell_prompt(command, backend, prompt)
         record.prompt = prompt
         self._decode(command, backend, stack, record, cancel)

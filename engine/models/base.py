@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from engine.cancel import CancelToken
+from engine.models.prompt import ReadFn
 from engine.protocol import Message, ModelInfo, Sampling
 
 ProgressFn = Callable[[str, float | None], None]
@@ -79,9 +80,12 @@ class Backend(Protocol):
         """Tokens that end an answer."""
         ...
 
-    def prefill(self, tokens: Sequence[int], stack: StackView, cancel: CancelToken) -> PromptState:
-        """Read the prompt in chunks (cancel is checked between them), reusing the KV cache only
-        where tokens and stack revision agree. At least the last token is always evaluated."""
+    def prefill(
+        self, tokens: Sequence[int], stack: StackView, cancel: CancelToken, read: ReadFn | None = None
+    ) -> PromptState:
+        """Read the prompt in chunks (cancel is checked between them, and ``read`` is told how far it
+        got), reusing the KV cache only where tokens and stack revision agree. At least the last token
+        is always evaluated."""
         ...
 
     def decode(self, sampling: Sampling, stack: StackView, cancel: CancelToken) -> Iterator[TokenStep]:

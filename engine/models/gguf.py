@@ -16,6 +16,7 @@ from engine.models.gguf_chat import GgufVocabulary
 from engine.models.gguf_load import context_tokens, load_gguf
 from engine.models.gguf_runtime import N_BATCH, LlamaRuntime
 from engine.models.gguf_sampling import SamplerChain, log_probabilities
+from engine.models.prompt import ReadFn, check_prompt, chunks
 from engine.protocol import LoadSettings, Message, ModelInfo, Sampling
 
 
@@ -61,22 +62,17 @@ class GgufBackend:
         """Tokens that end an answer."""
         return self._vocabulary.end_tokens
 
-    def prefill(self, tokens: Sequence[int], stack: StackView, cancel: CancelToken) -> PromptState:
+    def prefill(
+        self, tokens: Sequence[int], stack: StackView, cancel: CancelToken, read: ReadFn | None = None
+    ) -> PromptState:
         """Read the prompt in chunks; see ``Backend.prefill``. Raises BadInput for an empty prompt or
         one beyond the context, JobCancelled, OutOfMemory."""
-        if not tokens:
-            raise BadInput("There is nothing to answer: the prompt is empty.", "Write a message.")
-        if len(tokens) > self.info.n_ctx:
-            raise BadInput(
-                f"The prompt has {len(tokens):,} tokens, the context holds {self.info.n_ctx:,}.",
-                "Shorten the message or load the model with a larger context.",
-            )
+        check_prompt(tokens, self.info.n_ctx)
         started = time.perf_counter()
         self._forget_if_replaced(stack)
         reused = self._keep_prefix(tokens[:-1], stack.revision)
-        for start in range(reused, len(tokens), N_BATCH):
-            cancel.check()
-            self._append(tokens[start : start + N_BATCH], stack, cancel, start + N_BATCH >= len(tokens))
+        for start, end in chunks(len(tokens), reused, N_BATCH, cancel, read):
+            self._append(tokens[start:end], stack, cancel, end == len(tokens))
         return PromptState(len(tokens), reused, (time.perf_counter() - started) * 1e3)
 
     def decode(self, sampling: Sampling, stack: StackView, cancel: CancelToken) -> Iterator[TokenStep]:

@@ -19,6 +19,7 @@ from engine.models.hf_cache import PrefixCache
 from engine.models.hf_load import Loaded, load_folder
 from engine.models.hf_tokens import TokenBytes
 from engine.models.places import model_name
+from engine.models.prompt import ReadFn, check_prompt, chunks
 from engine.models.sampling import Sampler, describe
 from engine.protocol import LoadSettings, Message, ModelInfo, Sampling
 
@@ -86,25 +87,20 @@ class HfBackend:
         """Tokens that end an answer."""
         return self._end_tokens
 
-    def prefill(self, tokens: Sequence[int], stack: StackView, cancel: CancelToken) -> PromptState:
+    def prefill(
+        self, tokens: Sequence[int], stack: StackView, cancel: CancelToken, read: ReadFn | None = None
+    ) -> PromptState:
         """Read the prompt in chunks; see ``Backend.prefill``. Raises BadInput for an empty prompt or
         one beyond the context, JobCancelled, OutOfMemory."""
-        if not tokens:
-            raise BadInput("There is nothing to answer: the prompt is empty.", "Write a message.")
-        if len(tokens) > self.info.n_ctx:
-            raise BadInput(
-                f"The prompt has {len(tokens)} tokens, the context holds {self.info.n_ctx}.",
-                "Shorten the message or load the model with a larger context.",
-            )
+        check_prompt(tokens, self.info.n_ctx)
         started = time.perf_counter()
         if stack is not self._stack:
             self._cache.clear()
             self._stack = stack
         self._logits = None
         reused = self._cache.keep_prefix(tokens[:-1], stack.revision)
-        for start in range(reused, len(tokens), self._chunk):
-            cancel.check()
-            self._forward(tokens[start : start + self._chunk], stack, cancel)
+        for start, end in chunks(len(tokens), reused, self._chunk, cancel, read):
+            self._forward(tokens[start:end], stack, cancel)
         return PromptState(len(tokens), reused, (time.perf_counter() - started) * 1e3)
 
     def decode(self, sampling: Sampling, stack: StackView, cancel: CancelToken) -> Iterator[TokenStep]:

@@ -22,6 +22,7 @@ from engine.protocol import (
     Generate,
     Message,
     ModelInfo,
+    Progress,
     PromptReady,
     Sampling,
     SaveTo,
@@ -64,8 +65,9 @@ class ScriptedBackend:
     def render_chat(self, messages: Sequence[Message]) -> list[int]:
         return [0] * sum(len(message.content) for message in messages)
 
-    def prefill(self, tokens, stack, cancel) -> PromptState:
+    def prefill(self, tokens, stack, cancel, read) -> PromptState:
         self.prompts.append(list(tokens))
+        read(0.5)
         return PromptState(len(tokens), 0, 1.0)
 
     def decode(self, sampling, stack, cancel) -> Iterator[TokenStep]:
@@ -117,6 +119,7 @@ def test_text_tokens_and_record_agree(rig: Rig) -> None:
     assert answer.text == "The keeper is Ada." == "".join(event.text for event in rig.of(TextDelta))
     assert answer.token_ids == (0, 1, 2, 3, 4) and answer.finish_reason == "stop"
     assert answer.mean_activity == (2.0,) * 5
+    assert ("reading the prompt", 0.5) in [(event.stage, event.fraction) for event in rig.of(Progress)]
     spans = [answer.text[stats.start : stats.end] for stats in rig.of(TokenStats)]
     assert spans == list(WORDS)
     stored = rig.stored()
