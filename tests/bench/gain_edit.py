@@ -100,7 +100,7 @@ def main(argv: Sequence[str]) -> dict[str, object]:
         median_ms = statistics.median(ms for _, ms in found)
         rows[name] = {"edits": len(found), "tokens_max": max(tokens), "median_ms": round(median_ms, 2)}
         print(
-            f"{name:5} {len(found)} edits: felt at most {max(tokens)} tokens later, {median_ms:.1f} ms (median)"
+            f"{name:5} {len(found)} edits, felt {max(tokens)} tokens later at most, median {median_ms:.1f} ms"
         )
     return rows
 
