@@ -30,7 +30,8 @@ class Handlers(Protocol):
         """Called once on the lane's thread, after its last command."""
 
     def handle(self, command: Command, token: CancelToken) -> object:
-        """Run a command: its result, or a generator of steps that returns it."""
+        """Run a command: its result, or a generator of steps that returns it. A command that was
+        cancelled while it waited comes here too: what must be kept of it is kept."""
 
     def apply_mail(self) -> None:
         """Apply waiting gain edits and end their jobs (engine lane only)."""
@@ -74,7 +75,7 @@ class LaneThread(threading.Thread):
             self._stepped.append(((Command(), CancelToken()), steps))
         while not self._closing.is_set():
             self._serve(handlers)
-        self._end_waiting()
+        self._end_waiting(handlers)
         handlers.close_lane(self._lane)
 
     def _serve(self, handlers: Handlers) -> None:
@@ -91,7 +92,6 @@ class LaneThread(threading.Thread):
     def _run_job(self, handlers: Handlers, item: Job) -> None:
         command, token = item
         try:
-            token.check()
             self._emit(Started(job=command.job))
             result = handlers.handle(command, token)
             if isinstance(result, Generator):
@@ -116,14 +116,16 @@ class LaneThread(threading.Thread):
         steps.close()
         self._finish(event)
 
-    def _end_waiting(self) -> None:
+    def _end_waiting(self, handlers: Handlers) -> None:
+        """Closing: every token is set, so whatever waits ends in ``Cancelled``."""
         for (command, _), steps in self._stepped:
             steps.close()
             self._finish(Cancelled(job=command.job))
+        self._stepped.clear()
         while not self._queue.empty():
             item = self._queue.get()
             if item is not None:
-                self._finish(Cancelled(job=item[0].job))
+                self._run_job(handlers, item)
 
     def _refuse_all(self, error: ErrorInfo) -> None:
         self._emit(Notice(severity="error", error=error))
@@ -131,7 +133,6 @@ class LaneThread(threading.Thread):
             item = self._queue.get()
             if item is not None:
                 self._finish(Failed(job=item[0].job, error=error))
-        self._end_waiting()
 
 
 def _final_of(job: int, error: Exception) -> Event:

@@ -98,6 +98,8 @@ class EngineHandlers:
 
     def handle(self, command: Command, token: CancelToken) -> object:
         """Run a command: its result, or a generator of steps."""
+        if not isinstance(command, Generate):  # a question is stored even if its answer is not wanted
+            token.check()
         return self._table[type(command)](command, token)
 
     def apply_mail(self) -> None:

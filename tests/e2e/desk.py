@@ -103,7 +103,10 @@ class Desk:
         return self.parts.controllers.library.rows
 
     def key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
-        """Press a key where the focus is."""
+        """Press a key where the focus is; a window manager would give it back to the window."""
+        if QApplication.activeWindow() is None:
+            self.window.activateWindow()
+            live(50)
         QTest.keyClick(QApplication.focusWidget() or self.window, key, modifiers)
 
     def wait_for_passage(self) -> QPlainTextEdit:

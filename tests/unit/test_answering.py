@@ -151,6 +151,19 @@ def test_stopping_keeps_what_was_said(rig: Rig) -> None:
     assert (rig.stored().content, rig.stored().state) == ("The keeper ", "stopped")
 
 
+def test_a_question_that_was_stopped_while_it_waited_is_kept(rig: Rig) -> None:
+    cancel = CancelToken()
+    cancel.set()
+    with pytest.raises(JobCancelled):
+        rig.run("Who keeps the lamp?", cancel=cancel)
+    chat = rig.chats.open_chat("c")
+    assert chat is not None
+    assert [(m.content, m.state) for m in chat.messages] == [
+        ("Who keeps the lamp?", "complete"),
+        ("", "stopped"),
+    ]
+
+
 def test_length_and_stop_strings_end_the_answer_and_say_so(rig: Rig) -> None:
     assert rig.run("q", max_tokens=2).finish_reason == "length"
     stopped = rig.run("q", stop=("is A",))

@@ -74,6 +74,7 @@ class ScriptedHandlers:
 
     def handle(self, command: Command, token: CancelToken) -> object:
         assert isinstance(command, Work)
+        token.check()
         if command.do == "fail":
             raise RuntimeError("broken")
         if command.do == "bad":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from app.chat import ChatController
@@ -45,6 +45,17 @@ class _Box(QPlainTextEdit):
         )
         if height != self.height():
             self.setFixedHeight(height)
+
+    def event(self, event: QEvent) -> bool:
+        """Undo and redo are the window's where the text has nothing of its own to take back."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            keys, text = QKeySequence.StandardKey, self.document()
+            undo = event.matches(keys.Undo) and not text.isUndoAvailable()
+            redo = event.matches(keys.Redo) and not text.isRedoAvailable()
+            if undo or redo:
+                event.ignore()
+                return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)

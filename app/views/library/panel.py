@@ -82,7 +82,7 @@ class LibraryPanel(QWidget):
         field.setClearButtonEnabled(True)
         field.setMinimumWidth(84)
         field.setMaximumWidth(230)
-        glass = QAction(field)
+        glass = QAction("Search the documents", field)
         bind_icon(glass, "search", self._context.theme, "muted")
         field.addAction(glass, QLineEdit.ActionPosition.LeadingPosition)
         field.installEventFilter(self)
