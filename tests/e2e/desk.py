@@ -134,6 +134,7 @@ class Desk:
         for step in range(1, 5):
             QTest.mouseMove(slider, start + (end - start) * step / 4)
         QTest.mouseRelease(slider, Qt.MouseButton.LeftButton, pos=end)
+        live(50)  # edits are sent once a turn of the event loop
 
     def drop(self, target: QWidget, paths: list[Path]) -> None:
         """Drop files on a widget; over the window itself the overlay that comes up takes them."""

@@ -76,6 +76,8 @@ def figures(record: Record, running: bool) -> str:
         if last is None:
             return ""
         return f"{counted(len(record.tokens), 'token')} · {last.tokens_per_second:.1f} tok/s"
+    if not timings.generated_tokens:  # stopped before the first one: there is nothing to time
+        return ""
     parts = [
         counted(timings.generated_tokens, "token"),
         f"{timings.tokens_per_second:.1f} tok/s",
