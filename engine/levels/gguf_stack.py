@@ -8,11 +8,12 @@ writes the level's rows of A in place. Separate adapters are the fallback where 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from engine.errors import BadInput, EngineError
-from engine.levels.adapter import Adapter, BaseModules, LoraPair
+from engine.errors import EngineError
+from engine.levels.adapter import Adapter, LoraPair
 from engine.levels.check import check_adapter
 from engine.levels.gains import checked_gains
 from engine.levels.gguf_activity import ActivityMeter, GraphObserver, gram
@@ -20,13 +21,14 @@ from engine.levels.gguf_adapter import ModuleParts, concatenate, set_adapters, s
 from engine.levels.gguf_handle import LlamaHandle, describe_base
 from engine.levels.gguf_laid import LaidLevels
 from engine.levels.gguf_names import layer_of, rows_to_gguf
+from engine.levels.level_book import LevelBook
 from engine.protocol import LEVELS, LevelInfo
 
 ACTIVITY_BUDGET = 0.04
 """Share of the decode time that measuring activity may take."""
 
 
-class GgufStack:
+class GgufStack(LevelBook):
     """Levels over one GGUF model. Edits are only for the thread that runs the model.
 
     Levels are kept in float16 (float32 over a float32 model). ``activity_budget`` is the share of decode
@@ -39,43 +41,18 @@ class GgufStack:
         levels: Sequence[str] = LEVELS,
         activity_budget: float = ACTIVITY_BUDGET,
     ) -> None:
+        base, self._tensor_of = describe_base(handle.header)
+        super().__init__(levels, base)
         self._handle = handle
-        self._names = tuple(levels)
-        self._base, self._tensor_of = describe_base(handle.header)
-        self._gains = (1.0,) * len(self._names)
-        self._infos = [LevelInfo(level=name) for name in self._names]
         self._pairs: list[dict[str, LoraPair]] = [{} for _ in self._names]
         self._grams: dict[tuple[str, int], np.ndarray] = {}
         self._laid: LaidLevels | None = None
         self._observer = GraphObserver(activity_budget)
-        self._revision = 0
-
-    @property
-    def revision(self) -> int:
-        """Bumped by every edit that changes what the model computes."""
-        return self._revision
-
-    @property
-    def gains(self) -> tuple[float, ...]:
-        """alpha of every level."""
-        return self._gains
 
     @property
     def mode(self) -> str:
         """How gains are edited: 'in place', or 'separate adapters: why'; '' without levels."""
         return "" if self._laid is None else self._laid.mode
-
-    def base_modules(self) -> BaseModules:
-        """What an adapter must fit (Hugging Face names)."""
-        return self._base
-
-    def levels(self) -> tuple[LevelInfo, ...]:
-        """What lies on the stack, in its order."""
-        return tuple(self._infos)
-
-    def level_bytes(self) -> dict[str, int]:
-        """Bytes each level holds: A and B in llama.cpp, the copy for edits, the cached B^T B."""
-        return {info.level: info.bytes for info in self._infos}
 
     def set_level(self, level: str, adapter: Adapter) -> LevelInfo:
         """Lay ``adapter`` on ``level``, taking away what lay there.
@@ -92,15 +69,7 @@ class GgufStack:
             for module, pair in adapter.pairs.items()
         }
         self._replace(number, pairs)
-        self._infos[number] = LevelInfo(
-            level=level,
-            adapter=adapter.name,
-            path=adapter.path,
-            rank=adapter.max_rank,
-            n_modules=len(adapter.pairs),
-            n_params=adapter.n_params,
-            bytes=self._bytes(number),
-        )
+        self._infos[number] = replace(self._describe(level, adapter), bytes=self._bytes(number))
         return self._infos[number]
 
     def clear_level(self, level: str) -> LevelInfo:
@@ -134,11 +103,6 @@ class GgufStack:
         if not any(gain and pairs for gain, pairs in zip(self._gains, self._pairs, strict=True)):
             return np.zeros((len(self._names), self._base.n_layers), np.float32)
         return self._observer.activity()
-
-    def _number(self, level: str) -> int:
-        if level not in self._names:
-            raise BadInput(f'There is no level "{level}".', f"Levels are: {', '.join(self._names)}.")
-        return self._names.index(level)
 
     def _require_open(self) -> None:
         if self._handle.closed:

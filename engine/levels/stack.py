@@ -14,16 +14,16 @@ import torch
 from torch import nn
 from transformers import PreTrainedConfig
 
-from engine.errors import BadInput
 from engine.levels.activity import ActivityMeter
-from engine.levels.adapter import Adapter, BaseModules, LoraPair
+from engine.levels.adapter import Adapter, LoraPair
 from engine.levels.check import check_adapter
 from engine.levels.gains import checked_gains
 from engine.levels.hf_modules import LinearLevels, describe_base, find_linears
+from engine.levels.level_book import LevelBook
 from engine.protocol import LEVELS, LevelInfo
 
 
-class LevelStack:
+class LevelStack(LevelBook):
     """Levels over one model. Edits are only for the thread that runs the model.
 
     Learned or imported tensors live in the base's dtype; gains are float32.
@@ -32,37 +32,11 @@ class LevelStack:
     def __init__(self, model: nn.Module, levels: Sequence[str] = LEVELS) -> None:
         config = model.config
         assert isinstance(config, PreTrainedConfig)
-        self._names = tuple(levels)
         self._linears = find_linears(model)
-        self._base = describe_base(config, self._linears)
-        self._gains = (1.0,) * len(self._names)
-        self._infos = [LevelInfo(level=name) for name in self._names]
+        super().__init__(levels, describe_base(config, self._linears))
         self._modules: dict[str, LinearLevels] = {}
         self._sounds = False
-        self._revision = 0
         self._index_rows()
-
-    @property
-    def revision(self) -> int:
-        """Bumped by every edit that changes what the model computes."""
-        return self._revision
-
-    @property
-    def gains(self) -> tuple[float, ...]:
-        """alpha of every level."""
-        return self._gains
-
-    def base_modules(self) -> BaseModules:
-        """What an adapter must fit."""
-        return self._base
-
-    def levels(self) -> tuple[LevelInfo, ...]:
-        """What lies on the stack, in its order."""
-        return tuple(self._infos)
-
-    def level_bytes(self) -> dict[str, int]:
-        """Bytes each level holds: its rows of A and B and of the cached B^T B."""
-        return {info.level: info.bytes for info in self._infos}
 
     def set_level(self, level: str, adapter: Adapter) -> LevelInfo:
         """Lay ``adapter`` on ``level``, taking away what lay there.
@@ -72,14 +46,7 @@ class LevelStack:
         number = self._number(level)
         check_adapter(adapter, self._base)
         self._rebuild(number, adapter.pairs)
-        self._infos[number] = LevelInfo(
-            level=level,
-            adapter=adapter.name,
-            path=adapter.path,
-            rank=adapter.max_rank,
-            n_modules=len(adapter.pairs),
-            n_params=adapter.n_params,
-        )
+        self._infos[number] = self._describe(level, adapter)
         self._count_bytes()
         return self._infos[number]
 
@@ -112,11 +79,6 @@ class LevelStack:
         if not self._sounds:
             return np.zeros((len(self._names), self._base.n_layers), np.float32)
         return self._meter.read()
-
-    def _number(self, level: str) -> int:
-        if level not in self._names:
-            raise BadInput(f'There is no level "{level}".', f"Levels are: {', '.join(self._names)}.")
-        return self._names.index(level)
 
     def _rebuild(self, number: int, pairs: dict[str, LoraPair]) -> None:
         """Make new modules wherever level ``number`` was or will be; swap only when all stand."""
