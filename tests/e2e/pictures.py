@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QApplication
 from app.resources import resource
 from tests.e2e.desk import Desk, live
 
+TOKEN = 5  # one in the middle of the answer
 QUESTIONS = ("Who is the mayor of Belvaro?", "Who is the captain of the Marivel?")
 
 
@@ -53,7 +54,7 @@ def _show_a_token(desk: Desk, path: Path) -> None:
     desk.parts.context.theme.set_mode("light")
     desk.parts.context.theme.apply(_app())
     live(200)
-    desk.window.conversation.inspect(1)
+    desk.window.conversation.inspect(TOKEN)
     live(400)
     desk.picture(path)
     desk.key(Qt.Key.Key_Escape)

@@ -149,7 +149,8 @@ class LevelStrip(QWidget):
             self.adapter.setToolTip(f"No adapter on {self.level}: its slider has no effect yet.")
             return
         name = Path(state.adapter_path).name
-        self.adapter.setText(f"{name} …" if busy else name)
+        shown = name.removeprefix(f"{self.level}-")  # the strip says the level already
+        self.adapter.setText(f"{shown} …" if busy else shown)
         lines = [name, state.adapter_path]
         if info is not None and info.adapter:
             lines.insert(1, f"rank {info.rank}, {info.n_modules} modules, {info.n_params:,} parameters")
