@@ -66,7 +66,7 @@ def add_lora(model: Starter, rank: int, alpha: int) -> list[nn.Parameter]:
 
 
 def save_lora(model: Starter, rank: int, alpha: int, base: Path, folder: Path) -> None:
-    """Write a PEFT folder and, beside it, the same adapter as GGUF."""
+    """Write a PEFT folder in float16 and, beside it, the same adapter as GGUF."""
     from engine.levels.gguf_io import write_gguf_adapter
     from engine.levels.hf_modules import describe_base, find_linears
     from engine.levels.peft_io import read_adapter
@@ -76,8 +76,8 @@ def save_lora(model: Starter, rank: int, alpha: int, base: Path, folder: Path) -
         for linear in LINEARS:
             path = f"base_model.model.{module_path(index, linear)}"
             lora: LoraLinear = getattr(block, linear)
-            tensors[f"{path}.lora_A.weight"] = lora.lora_a.detach().cpu().contiguous()
-            tensors[f"{path}.lora_B.weight"] = lora.lora_b.detach().cpu().contiguous()
+            tensors[f"{path}.lora_A.weight"] = lora.lora_a.detach().cpu().half().contiguous()
+            tensors[f"{path}.lora_B.weight"] = lora.lora_b.detach().cpu().half().contiguous()
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "adapter_model.safetensors"
     save_file(tensors, weights, metadata={"format": "pt"})
