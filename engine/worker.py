@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.cancel import CancelToken
 from engine.lane import Handlers, LaneThread
 from engine.mailbox import GainMailbox
+from engine.preload import open_torch_libraries
 from engine.protocol import Cancelled, Command, Event, SetGains
 from engine.workspace import Workspace
 
@@ -85,6 +86,7 @@ class Engine:
         be painted before that."""
         with self._making:
             if self._handlers is None:
+                open_torch_libraries()
                 from engine.jobs.handlers import EngineHandlers
 
                 self._handlers = EngineHandlers(self._workspace, self._emit, self._finish, self._mailbox)
