@@ -37,16 +37,17 @@ class ModelRoom:
         self._loaded, self._ledger, self._emit = loaded, ledger, emit
 
     def load(self, command: LoadModel, cancel: CancelToken) -> ModelInfo:
-        """Load a model in place of the one there is. What can be known to fail fails before the old
-        one is freed; cancelling leaves no model."""
+        """Load a model in place of the one there is. Where both fit side by side the old one stays until
+        the new one stands; otherwise it goes first, but not before the new one's headers were read."""
         path = Path(command.path).expanduser()
         kind = detect_backend(path)
         held = sum(self._loaded.owner_bytes().values())
         plan = plan_model(path, command.settings, (), credit_bytes=held)
         if not plan.fits and not command.force:
             raise OutOfMemory(plan.verdict, " ".join(plan.proposals) or "Choose a smaller model.")
-        self._loaded.unload()
-        self._tell_levels(command.job)
+        if held and plan.total_bytes > plan.free_bytes - held:
+            self._loaded.unload()
+            self._tell_levels(command.job)
 
         def progress(stage: str, fraction: float | None) -> None:
             cancel.check()
