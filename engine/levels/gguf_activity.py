@@ -133,13 +133,18 @@ class GraphObserver:
         """float32 [L, N] of the newest token if it was measured, whole."""
         return self._activity
 
+    def answer_begins(self) -> None:
+        """The first token of an answer is measured whatever it costs: a short answer has no other."""
+        self._wait = 0
+
     def begin(self, n_tokens: int, newest: bool) -> None:
         """A batch starts (see ``EvalObserver``)."""
         self._seen = 0
         self._activity = None
         self._single = n_tokens == 1
         self._measuring = newest and self._meter is not None and self._wait <= 0
-        self._wait -= 1
+        if newest:
+            self._wait -= 1
         self._started = time.perf_counter()
 
     def end(self) -> None:

@@ -71,6 +71,7 @@ class GgufBackend:
         started = time.perf_counter()
         self._forget_if_replaced(stack)
         reused = self._keep_prefix(tokens[:-1], stack.revision)
+        self.handle.answer_begins()
         for start, end in chunks(len(tokens), reused, N_BATCH, cancel, read):
             self._append(tokens[start:end], stack, cancel, end == len(tokens))
         return PromptState(len(tokens), reused, (time.perf_counter() - started) * 1e3)

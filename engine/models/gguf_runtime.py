@@ -28,6 +28,10 @@ _SLOW_TOKEN_S = 0.03
 class EvalObserver(Protocol):
     """Looks at the nodes of the graph while a batch is evaluated (llama.cpp's ``cb_eval``)."""
 
+    def answer_begins(self) -> None:
+        """A prompt is read next."""
+        ...
+
     def begin(self, n_tokens: int, newest: bool) -> None:
         """A batch starts; ``newest`` when its last token is the newest one of all."""
         ...
@@ -83,6 +87,11 @@ class LlamaRuntime:
             self._observer = observer
             self._open()
         self._observer = observer
+
+    def answer_begins(self) -> None:
+        """Tell the observer that a prompt is read next."""
+        if self._observer is not None:
+            self._observer.answer_begins()
 
     def evaluate(self, tokens: Sequence[int], newest: bool, cancel: CancelToken | None = None) -> None:
         """Append up to ``N_BATCH`` tokens to the context. Raises JobCancelled when stopped inside,

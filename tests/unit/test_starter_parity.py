@@ -83,3 +83,15 @@ def test_every_adapter_changes_the_answer_and_muting_brings_it_back(runner: Runn
         runner.run(SetGains(gains=(0.0,) * len(LEVELS)))
         again = runner.run(Generate(messages=(question,), sampling=greedy))
         assert isinstance(again, Answer) and again.text == plain
+
+
+def test_every_answer_of_llama_cpp_has_measured_activity_however_short(runner: Runner) -> None:
+    """Measuring each token would cost too much; the first of an answer always is."""
+    level, folder = _levels()[0]
+    runner.run(LoadModel(path=str(GGUF)))
+    runner.run(LoadLevel(level=level, path=str(folder)))
+    runner.run(SetGains(gains=(1.0,) * len(LEVELS)))
+    question = Message(role="user", content=PASSAGE + QUESTIONS[0])
+    for _ in range(6):
+        said = runner.run(Generate(messages=(question,), sampling=Sampling(temperature=0.0, max_tokens=2)))
+        assert isinstance(said, Answer) and said.mean_activity[LEVELS.index(level)] > 0
