@@ -63,7 +63,8 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _random_model(folder: Path, d_model: int, n_layers: int) -> Path:
+def random_folder(folder: Path, d_model: int, n_layers: int) -> Path:
+    """Write a random Llama with a tokenizer into ``folder``; returns it."""
     config = LlamaConfig(
         hidden_size=d_model,
         intermediate_size=d_model * 11 // 4 // 32 * 32,
@@ -71,14 +72,18 @@ def _random_model(folder: Path, d_model: int, n_layers: int) -> Path:
         num_attention_heads=d_model // 64,
         num_key_value_heads=d_model // 128,
         vocab_size=8192,
-        max_position_embeddings=1024,
+        max_position_embeddings=4096,
         tie_word_embeddings=True,
         eos_token_id=0,
         bos_token_id=None,
     )
     AutoModelForCausalLM.from_config(config).half().save_pretrained(folder)
     save_tokenizer(folder)
-    export_gguf(folder, folder / "random.gguf", "q8_0")
+    return folder
+
+
+def _random_model(folder: Path, d_model: int, n_layers: int) -> Path:
+    export_gguf(random_folder(folder, d_model, n_layers), folder / "random.gguf", "q8_0")
     return folder / "random.gguf"
 
 
