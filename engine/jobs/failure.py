@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 import traceback
 
 from engine.errors import EngineError
@@ -16,7 +17,7 @@ def error_info(error: BaseException) -> ErrorInfo:
             text=error.text, hint=error.hint, detail=error.detail, bad_input=error.exit_code == 2
         )
     detail = "".join(traceback.format_exception(error))
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if _disk_is_full(error):
         return ErrorInfo(
             text="The disk is full: the last write did not happen; everything before it is kept.",
             hint="Free some space, then try again.",
@@ -40,3 +41,9 @@ def error_info(error: BaseException) -> ErrorInfo:
         hint="Copy the detail into a bug report; the rest goes on working.",
         detail=detail,
     )
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
