@@ -87,11 +87,6 @@ class Workspace:
         """The SQLite file of all conversations."""
         return self.path / "chats.sqlite"
 
-    @property
-    def settings_path(self) -> Path:
-        """The window's settings."""
-        return self.path / "settings.json"
-
     def close(self) -> None:
         """Give the lock back; the last one to do so marks an orderly end."""
         if self._lock is None or not self._lock.is_locked:

@@ -11,6 +11,7 @@ from engine.memory.probe import Probe
 from engine.models.catalog import detect_backend
 from engine.models.gguf_header import GgufHeader, read_header
 from engine.models.hf_header import HfHeader, read_hf_header
+from engine.models.load_settings import check_settings
 from engine.protocol import LoadSettings, Plan
 
 
@@ -23,6 +24,7 @@ def plan_model(
 ) -> Plan:
     """What ``path`` will take. ``credit_bytes`` are held by a model that will be replaced, and count as
     free. Raises BadInput for a file or folder that is no model."""
+    check_settings(settings)
     backend = detect_backend(path)
     device = _device(backend, settings)
     facts = _gguf_facts(path) if backend == "gguf" else _hf_facts(path, settings, device)

@@ -14,10 +14,10 @@ from engine.models import gguf_log
 from engine.models.base import ProgressFn
 from engine.models.gguf_header import GgufHeader, read_header
 from engine.models.gguf_runtime import N_BATCH, LlamaRuntime
+from engine.models.load_settings import check_settings, compute_threads
 from engine.protocol import LoadSettings
 
 DEFAULT_CTX_TOKENS = 4096
-MAX_CTX_TOKENS = 1 << 22
 _QUANTISED_KV = ("q8_0", "q4_0")
 
 
@@ -27,6 +27,7 @@ def load_gguf(path: Path, settings: LoadSettings, progress: ProgressFn, cancel: 
     Raises BadInput kinds for a file or settings that cannot be used, OutOfMemory, and JobCancelled
     (looked at between tensors).
     """
+    check_settings(settings)
     gguf_log.install()
     progress("checking the file", None)
     header = read_header(path)
@@ -47,17 +48,6 @@ def load_gguf(path: Path, settings: LoadSettings, progress: ProgressFn, cancel: 
     return runtime
 
 
-def compute_threads(settings: LoadSettings) -> int:
-    """Threads for llama.cpp: all cores but one, which the window needs (a busy second thread on a shared
-    core makes tokens many times slower)."""
-    if settings.threads is not None:
-        if not 1 <= settings.threads <= 1024:
-            raise BadInput(f"{settings.threads} threads make no sense.", "Give a number from 1 on.")
-        return settings.threads
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores - 1)
-
-
 def cpu_has_amx() -> bool:
     """Whether Linux lists AMX. llama.cpp then moves quantised weights into AMX buffers, and under a
     hypervisor that lists AMX but does not let a process use it the first batch of two tokens kills the
@@ -72,11 +62,6 @@ def context_tokens(header: GgufHeader, settings: LoadSettings) -> int:
     """The context to open: as asked, else what the model was trained on, at most 4,096."""
     if settings.n_ctx is None:
         return min(header.n_ctx_train, DEFAULT_CTX_TOKENS)
-    if not 1 <= settings.n_ctx <= MAX_CTX_TOKENS:
-        raise BadInput(
-            f"A context of {settings.n_ctx:,} tokens cannot be opened.",
-            f"This model was trained on {header.n_ctx_train:,}.",
-        )
     return settings.n_ctx
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from engine.errors import BadInput, DamagedFile, MissingDependency, OutOfMemory
 from engine.models.base import ProgressFn
 from engine.models.hf_config import read_config
 from engine.models.hf_header import HfHeader, weight_files
+from engine.models.load_settings import check_settings, compute_threads
 from engine.protocol import LoadSettings
 from engine.safetensors_file import open_safetensors
 
@@ -45,13 +45,14 @@ def load_folder(folder: Path, settings: LoadSettings, progress: ProgressFn, canc
 
     Raises BadInput and its kinds, OutOfMemory, MissingDependency or JobCancelled.
     """
+    check_settings(settings)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     progress("looking at the files", None)
     config, header = read_config(folder)
     cancel.check()
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, device, header)
-    torch.set_num_threads(settings.threads or max(1, _cores() - 1))
+    torch.set_num_threads(compute_threads(settings))
     progress("reading the tokenizer", None)
     tokenizer = _tokenizer(folder)
     cancel.check()
@@ -91,11 +92,6 @@ def choose_dtype(wanted: str, device: torch.device, header: HfHeader) -> torch.d
     if device.type == "mps":
         return torch.float16
     return torch.float32 if header.n_params < _SMALL_MODEL_PARAMS else torch.bfloat16
-
-
-def _cores() -> int:
-    """Cores this process may use; not every system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerFast:
