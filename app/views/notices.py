@@ -101,7 +101,6 @@ class NoticeStack(QWidget):
         super().__init__(window)
         self._notices, self._theme, self._window = notices, theme, window
         self._cards: dict[int, NoticeCard] = {}
-        self._bottom_px = MARGIN_PX
         self._more = label("", "chip")
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -119,11 +118,6 @@ class NoticeStack(QWidget):
     def cards(self) -> tuple[NoticeCard, ...]:
         """The open cards, oldest first."""
         return tuple(self._cards.values())
-
-    def set_bottom(self, distance_px: int) -> None:
-        """How far above the window's lower edge the stack ends (above the composer)."""
-        self._bottom_px = distance_px
-        self._arrange()
 
     def _add(self, item: NoticeItem) -> None:
         card = NoticeCard(item, self._notices, self._theme)
@@ -158,9 +152,9 @@ class NoticeStack(QWidget):
             else self.sizeHint().height()
         )
         window = self._window
-        room = max(80, window.height() - self._bottom_px - MARGIN_PX)
+        room = max(80, window.height() - MARGIN_PX - MARGIN_PX)
         self.resize(QSize(WIDTH_PX, min(height, room)))
-        self.move(window.width() - WIDTH_PX - MARGIN_PX, window.height() - self.height() - self._bottom_px)
+        self.move(window.width() - WIDTH_PX - MARGIN_PX, window.height() - self.height() - MARGIN_PX)
         self.raise_()
 
     def event(self, event: QEvent) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import QPoint, QRect, QTimer, QUrl, Signal
+from PySide6.QtCore import QRect, QTimer, QUrl, Signal
 from PySide6.QtGui import QColor, QTextCharFormat
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -90,13 +90,6 @@ class AnswerBody(QWidget):
     def texts(self) -> tuple[RichText, ...]:
         """The segments' widgets."""
         return tuple(self._texts)
-
-    def position_at(self, at: QPoint) -> int | None:
-        """The source character under a point of this widget."""
-        for text in self._texts:
-            if text.geometry().contains(at):
-                return text.source_at(text.cursorForPosition(text.mapFrom(self, at)).position())
-        return None
 
     def _resize(self) -> None:
         while len(self._texts) > len(self._wanted):

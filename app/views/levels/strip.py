@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QMenu, QToolButton, QVBoxLayout, QWidget
 
@@ -163,10 +163,3 @@ class LevelStrip(QWidget):
             self.solo.click()
         else:
             super().keyPressEvent(event)
-
-    def slider_point(self) -> QPointF:
-        """The middle of the slider's handle, in the strip's coordinates."""
-        x = self.slider.x_of(self.slider.value())
-        return QPointF(
-            self.slider.mapTo(self, self.slider.rect().topLeft()).x() + x, self.slider.geometry().bottom()
-        )
